@@ -1,1 +1,1 @@
-""""""
+"""Data sets: an embedded one, and readers for what users bring."""

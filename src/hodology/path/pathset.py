@@ -393,7 +393,7 @@ class PathSet:
                 known[key] = columns.setdefault(Step(self.places[key[0]], unit), len(columns))
             index[i] = known[key]
         ones = np.ones(len(index), dtype=np.int32)
-        matrix = csr_array((ones, index, self.offsets), shape=(len(self), max(len(columns), 1)))
+        matrix = csr_array((ones, index, self.offsets.copy()), shape=(len(self), max(len(columns), 1)))
         matrix.sum_duplicates()
         matrix.data[:] = 1
         return matrix
