@@ -1,1 +1,17 @@
-""""""
+"""Units of work named by their content, a store of their results, and engines that run them."""
+
+from hodology.work.dask_engine import DaskEngine
+from hodology.work.engines import Engine, ProcessEngine, SerialEngine, make_engine, run_units
+from hodology.work.unit import Unit, UnitStore, make_unit
+
+__all__ = [
+    "DaskEngine",
+    "Engine",
+    "ProcessEngine",
+    "SerialEngine",
+    "Unit",
+    "UnitStore",
+    "make_engine",
+    "make_unit",
+    "run_units",
+]
