@@ -6,17 +6,21 @@ from hodology.interpret.neuron_path import NeuronPath
 from hodology.interpret.path_baselines import knowledge_neurons
 from hodology.interpret.path_evaluation import PathEffects, evaluate_paths
 from hodology.interpret.path_result import PathResult
+from hodology.interpret.pruning import PruneEffect, prune_effect, random_masks
 
 __all__ = [
     "ClassProfile",
     "NeuronPath",
     "PathEffects",
     "PathResult",
+    "PruneEffect",
     "ablate",
     "class_agreement",
     "class_profile",
     "evaluate_paths",
     "keep_only",
     "knowledge_neurons",
+    "prune_effect",
     "prune_mask",
+    "random_masks",
 ]

@@ -107,7 +107,7 @@ def fit(
     if patience is not None and validation is None:
         raise InputError("patience needs validation data, got None.")
     per_epoch = -(-len(x) // batch_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * per_epoch)
     state = _resume(checkpoint, model, optimizer) if checkpoint is not None and checkpoint.exists() else _State()
     stopped = False

@@ -1,0 +1,132 @@
+"""The figures of one seed of the neuron-path study; `hodology.studies.neuron_path` judges them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hodology.interpret import (
+    NeuronPath,
+    PathResult,
+    class_agreement,
+    class_profile,
+    evaluate_paths,
+    prune_effect,
+    prune_mask,
+    random_masks,
+)
+from hodology.nn.reference import digits_vit
+from hodology.rng import stream, torch_stream
+
+__all__ = ["measure"]
+
+BASELINES = ("activation", "influence", "kn-ig", "random")
+SIZES: dict[str, dict[str, Any]] = {
+    "quick": {"images": 40, "epochs": 10, "keep": (5,), "choose": 6, "exact": 4},
+    "standard": {"images": 150, "epochs": 60, "keep": (1, 5, 10), "choose": 12, "exact": 24},
+}  # choose: images per class that choose the units to keep; exact: images whose candidates are re-scored
+
+
+def measure(payload: Mapping[str, Any]) -> bytes:
+    """All figures of one seed, as JSON."""
+    seed, size = payload["seed"], SIZES[payload["size"]]
+    model, x, y, accuracy = _digits(seed, size) if payload["data"] is None else _real(payload["data"], seed, size)
+    count = size["images"]
+    tracer = NeuronPath(model)
+    run = tracer.run(x[:count], y[:count])
+    paths = {"neuron-path": tracer.find(run)}
+    paths |= {name: tracer.baseline(name, run, rng=seed) for name in BASELINES}  # type: ignore[arg-type]
+    diagonal = NeuronPath(model, form="diagonal", token=tracer.token)
+    effects = evaluate_paths(model, run.inputs, {**paths, "diagonal": diagonal.find(run)}, targets=run.targets)
+    found: dict[str, Any] = {"accuracy": accuracy, "methods": {}}
+    for i, name in enumerate(effects.methods):
+        found["methods"][name] = {
+            "jas": float(tracer.score(run, paths[name]).double().mean()) if name in paths else float("nan"),
+            "removal": 100 * effects.probability_deviation(name, 0.0),
+            "enhancement": 100 * effects.probability_deviation(name, 2.0),
+            "accuracy": 100 * effects.accuracy_deviation(name, 0.0),
+            "jas_per_image": effects.scores[i].tolist(),
+        }
+    few = run.select(torch.arange(min(size["exact"], len(run))))
+    exact = tracer.find(few, exact=16)
+    found["exact"] = {
+        "changed": float(exact.changed.double().mean()) if exact.changed is not None else 0.0,
+        "gain": float((exact.score.double() - paths["neuron-path"].score[: len(few)].double()).mean()),
+    }
+    found["classes"] = _classes(paths["neuron-path"], run.scores, y[:count].numpy(), seed)
+    found["pruning"] = _pruning(model, tracer, x, y, seed, size)
+    return json.dumps(found).encode()
+
+
+def _digits(seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torch.Tensor, float]:
+    trained = digits_vit(seed=seed, epochs=size["epochs"])
+    x, y = torch.from_numpy(trained.split.test_images), torch.from_numpy(trained.split.test_labels)
+    return trained.model, x, y, trained.accuracy
+
+
+def _real(folder: str, seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torch.Tensor, float]:
+    from hodology.data import open_dataset
+    from hodology.errors import InputError
+    from hodology.interpret.trace import map_labels
+    from hodology.nn.load import load_model
+
+    loaded, images = load_model(str(Path(folder) / "model")), open_dataset(str(Path(folder) / "images"))
+    labels = map_labels(images.class_names, loaded)
+    if not labels:
+        raise InputError(f"the class folders of {folder}/images do not name classes of the model.")
+    rows = stream(seed, "images").permutation(len(images))[: size["images"] + 32 * len(labels)]
+    items = [images.items(int(i), int(i) + 1)[0] for i in rows]
+    x: Any = loaded.prepare([item.content for item in items])
+    y = torch.tensor([labels[item.label] for item in items])  # type: ignore[index]
+    x = x["pixel_values"] if isinstance(x, Mapping) else x
+    with torch.no_grad():
+        scores = torch.cat([getattr(s := loaded.model(part), "logits", s) for part in x.split(32)])
+    return loaded.model, x, y, float((scores.argmax(dim=1) == y).double().mean())
+
+
+def _classes(paths: PathResult, scores: torch.Tensor, labels: np.ndarray, seed: int) -> dict[str, Any]:
+    from scipy.stats import spearmanr
+
+    agreement, profile = class_agreement(paths, labels, n_permutations=200, rng=seed), class_profile(paths, labels)
+    given = scores.softmax(dim=1).numpy()[:, profile.classes]
+    confusion = np.stack([given[labels == c].mean(axis=0) for c in profile.classes])
+    pairs = np.triu_indices(len(confusion), 1)
+    correlation = spearmanr(profile.similarity()[pairs], (confusion + confusion.T)[pairs]).statistic
+    nearest = ", ".join(f"{a}-{b} ({s:.2f})" for a, b, s in profile.nearest(5))
+    return {"within": agreement.within, "between": agreement.between, "p": agreement.p_value,
+            "confusion": float(correlation), "nearest": nearest}
+
+
+def _pruning(
+    model: Any, tracer: NeuronPath, x: torch.Tensor, y: torch.Tensor, seed: int, size: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Choose units on some images of each class, prune on others."""
+    groups = [torch.nonzero(y == c).flatten() for c in y.unique()]
+    few = size["choose"]
+    choose, test = torch.cat([g[:few] for g in groups]), torch.cat([g[few : few + 20] for g in groups])
+    run = tracer.run(x[choose], y[choose])
+    widths, classes = [a.shape[-1] for a in run.activations], int(y.max()) + 1
+    out: dict[str, Any] = {}
+    for k in size["keep"]:
+        masks = {
+            "ours": prune_mask(tracer.find(run, top_k=k), y[choose], k, widths=widths, n_classes=classes),
+            "active": prune_mask(tracer.baseline("activation", run, top_k=k), y[choose], k, widths=widths,
+                                 n_classes=classes),
+            "random": random_masks(widths, classes, k, torch_stream(seed, "masks", k)),
+        }
+        where = run.positions if run.positions is None else run.positions[:1]
+        sites = [site.name for site in tracer.sites]
+        out[str(k)] = {
+            name: asdict(prune_effect(model, x[test], y[test], sites, mask, positions=0 if where is None else where))
+            | {f"share {q}": prune_effect(model, x[test], y[test], sites, mask, share=q, rng=seed,
+                                          positions=0 if where is None else where).right_class
+               for q in (0.1, 0.3, 0.5)}
+            for name, mask in masks.items()
+        }
+    return out
