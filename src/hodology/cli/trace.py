@@ -151,14 +151,16 @@ def _train_digits(spec: str, *, quiet: bool) -> None:
 
 
 def _print_table(view: dict[str, Any], out: Path) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     columns = view["table"]["columns"]
-    table = Table(title=f"{view['title']}, {view['data']['n']} inputs of {view['data']['name']} (95 % intervals)")
-    table.add_column("method")
+    title = f"{view['title']}, {view['data']['n']} inputs of {view['data']['name']} (95 % intervals)"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    table.add_column("method", no_wrap=True)
     for column in columns:
-        table.add_column(column["label"], justify="right")
+        table.add_column(column["short"], justify="right", no_wrap=True)
     for row in view["table"]["rows"]:
         table.add_row(row["label"], *(_cell(row[c["key"]], percent=c["percent"]) for c in columns))
     console = Console()
@@ -172,7 +174,7 @@ def _print_table(view: dict[str, Any], out: Path) -> None:
 def _cell(interval: dict[str, Any], *, percent: bool) -> str:
     scale, form = (100.0, "{:+.1f}") if percent else (1.0, "{:.3f}")
     low, mean, high = (form.format(scale * interval[key]) for key in ("low", "estimate", "high"))
-    return f"{mean} [{low}, {high}]" + (" %" if percent else "")
+    return f"{mean}\n{low}…{high}"
 
 
 def _quiet_libraries() -> None:

@@ -198,7 +198,7 @@ def _spread(groups: np.ndarray, count: int) -> list[int]:
     """Up to `count` inputs, the same number of each class as far as there are."""
     classes = np.unique(groups)
     each = max(1, count // len(classes))
-    return sorted(int(i) for c in classes for i in np.flatnonzero(groups == c)[:each])[: max(count, len(classes))]
+    return sorted(int(i) for c in classes for i in np.flatnonzero(groups == c)[:each])
 
 
 def _top_units(paths: np.ndarray) -> list[list[list[float]]]:
@@ -212,11 +212,13 @@ def _top_units(paths: np.ndarray) -> list[list[list[float]]]:
 
 
 def _columns(effects: PathEffects) -> list[dict[str, Any]]:
-    found = [{"key": "jas", "label": "Joint attribution score", "percent": False, "better": "higher"}]
+    found = [{"key": "jas", "label": "Joint attribution score", "short": "JAS", "percent": False, "better": "higher"}]
     for factor in effects.factors:
         word, better = ("Removal", "lower") if factor < 1 else ("Enhancement", "higher")
-        found.append({"key": f"probability_x{factor:g}", "label": f"{word}: probability", "percent": True, "better": better})
-        found.append({"key": f"accuracy_x{factor:g}", "label": f"{word}: accuracy", "percent": True, "better": better})
+        for figure in ("probability", "accuracy"):
+            short = f"{figure[:4].rstrip('u')}. x{factor:g}, %"
+            names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {figure}", "short": short}
+            found.append({**names, "percent": True, "better": better})
     return found
 
 
@@ -231,8 +233,3 @@ def _names(run: TraceRun) -> list[str]:
 
 def _measure(settings: TraceSettings) -> str:
     return f"joint attribution score ({settings.form})"
-
-
-def output_files(folder: Path) -> list[Path]:
-    """The readable files that are there."""
-    return sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))

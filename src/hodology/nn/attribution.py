@@ -153,7 +153,11 @@ class LineAttribution:
         inputs = check_inputs(self.model, inputs)
         with evaluation_mode(self.model), torch.no_grad(), record(self.model, self.sites) as activity:
             prefix, scores = Prefix.capture(
-                self.model, self.sites, batch_size(inputs), lambda: call_model(self.model, inputs)
+                self.model,
+                self.sites,
+                batch_size(inputs),
+                lambda: call_model(self.model, inputs),
+                whole=positions is None,
             )
         if torch.isnan(scores).any():
             raise InputError("the model's scores contain NaN for this batch; check its weights and the inputs.")
@@ -311,7 +315,13 @@ class LineAttribution:
         if first > 0:
             sites = tuple(self.sites[i] for i in lines)
             with evaluation_mode(self.model), torch.no_grad():
-                prefix, _ = Prefix.capture(self.model, sites, len(run), lambda: call_model(self.model, run.inputs))
+                prefix, _ = Prefix.capture(
+                    self.model,
+                    sites,
+                    len(run),
+                    lambda: call_model(self.model, run.inputs),
+                    whole=run.positions is None,
+                )
         if first not in self._checked:
             rows = torch.arange(min(len(run), self._rows(run)), device=run.scores.device)
             with evaluation_mode(self.model), torch.no_grad():

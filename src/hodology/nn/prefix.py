@@ -107,9 +107,12 @@ class Prefix:
 
     @classmethod
     def capture(
-        cls, model: nn.Module, sites: tuple[Site, ...], rows: int, run: Callable[[], T]
+        cls, model: nn.Module, sites: tuple[Site, ...], rows: int, run: Callable[[], T], *, whole: bool
     ) -> tuple[Prefix, T]:
         """Call `run` (one forward pass of `model` over `rows` rows) and keep what can be reused.
+
+        With `whole` the sites will be replaced at all positions, else only at some: a position-wise map at
+        the first site is then kept too, and the edited positions are put on top of its output.
 
         Returns
         -------
@@ -117,7 +120,7 @@ class Prefix:
         result
             What `run` returned.
         """
-        watch = _Watch(model, sites)
+        watch = _Watch(model, sites, whole=whole)
         with watch.listening():
             result = run()
         hooked = frozenset(watch.names[module] for module in watch.at_exit)
@@ -165,15 +168,14 @@ class Prefix:
 class _Watch:
     """Follows one pass and keeps the outputs of the largest modules finished before the first site."""
 
-    def __init__(self, model: nn.Module, sites: tuple[Site, ...]) -> None:
+    def __init__(self, model: nn.Module, sites: tuple[Site, ...], *, whole: bool) -> None:
         self.model = model
         self.names = {module: name for name, module in model.named_modules() if name}
         self.at_entry: set[nn.Module] = set()
         self.at_exit: set[nn.Module] = set()
         for site in sites:
             module = model.get_submodule(site.module)
-            # A position-wise map is computed for the clean vector too; the edited positions are put on top.
-            if site.side == "input" and not is_position_wise(module):
+            if site.side == "input" and (whole or not is_position_wise(module)):
                 self.at_entry.add(module)
             else:
                 self.at_exit.add(module)

@@ -1,8 +1,10 @@
 """Units of work named by their content, a store of their results, and engines that run them."""
 
 from hodology.work.dask_engine import DaskEngine
-from hodology.work.engines import Engine, ProcessEngine, SerialEngine, make_engine, run_units
-from hodology.work.unit import Unit, UnitStore, make_unit
+from hodology.work.engines import Engine, SerialEngine, make_engine, run_units
+from hodology.work.process_engine import ProcessEngine
+from hodology.work.store import UnitStore
+from hodology.work.unit import Unit, make_unit
 
 __all__ = [
     "DaskEngine",

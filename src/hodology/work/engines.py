@@ -1,27 +1,23 @@
-"""Engines that run units: in this process, in spawned processes, or on a cluster.
+"""Running units: what an engine is, the serial one, and the run that skips what is done.
 
-All give the same results to the bit when they use the same number of threads per unit: a unit's result depends
-on its payload alone, and random numbers come from streams named in it.
+All engines give the same results to the bit when they use the same number of threads per unit on like
+machines: a unit's result depends on its payload alone, and random numbers come from streams named in it.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from typing import Literal, Protocol
 
-from hodology.errors import HodologyError, InputError
+from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.work.dask_engine import DaskEngine
-from hodology.work.unit import Unit, UnitStore, call_unit
+from hodology.work.process_engine import ProcessEngine
+from hodology.work.store import UnitStore
+from hodology.work.threads import check_threads, limited_threads
+from hodology.work.unit import Unit, call_unit, load_function
 
-__all__ = ["Engine", "ProcessEngine", "SerialEngine", "limit_threads", "make_engine", "run_units"]
-
-_RETRIES = 2  # how often units are started again after a worker died
+__all__ = ["Engine", "SerialEngine", "make_engine", "run_units"]
 
 
 class Engine(Protocol):
@@ -38,78 +34,20 @@ class SerialEngine:
     Parameters
     ----------
     threads : int, optional
-        Threads within a unit; None leaves torch's setting.
+        Threads within a unit, restored between units; None leaves the libraries' settings.
     """
 
     def __init__(self, *, threads: int | None = None) -> None:
-        self.threads = threads
+        self.threads = check_threads(threads)
 
     def run(self, function: str, units: Sequence[Unit], store: UnitStore) -> Iterator[str]:
         """Run `units` in order."""
-        before = limit_threads(self.threads)
-        try:
-            for unit in units:
-                store.save(unit.key, call_unit(function, unit.payload))
-                yield unit.key
-        finally:
-            limit_threads(before)
-
-
-class ProcessEngine:
-    """Units in spawned worker processes on this machine.
-
-    A worker that is killed takes the pool down; its units are started again in a new pool, twice at most.
-
-    Parameters
-    ----------
-    jobs : int
-        Worker processes.
-    threads : int
-        Threads within a unit.
-    """
-
-    def __init__(self, *, jobs: int, threads: int = 1) -> None:
-        if jobs < 1:
-            raise InputError(f"jobs must be at least 1, got {jobs}.")
-        self.jobs = jobs
-        self.threads = threads
-
-    def run(self, function: str, units: Sequence[Unit], store: UnitStore) -> Iterator[str]:
-        """Run `units` over the workers."""
-        left = {unit.key: unit for unit in units}
-        for attempt in range(_RETRIES + 1):
-            try:
-                for key in self._once(function, list(left.values()), store):
-                    del left[key]
-                    yield key
-                return
-            except BrokenProcessPool as error:
-                left = {unit.key: unit for unit in store.missing(left.values())}
-                if attempt == _RETRIES:
-                    raise HodologyError(
-                        f"worker processes died {attempt + 1} times (out of memory?); {len(left)} units are left, "
-                        "lower --batch or --jobs and resume."
-                    ) from error
-
-    def _once(self, function: str, units: list[Unit], store: UnitStore) -> Iterator[str]:
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self.jobs, context, _start_worker, (self.threads,))
-        try:
-            pending: dict[Future[None], str] = {
-                pool.submit(_work, function, unit, str(store.folder)): unit.key for unit in units
-            }
-            while pending:
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    key = pending.pop(future)
-                    future.result()
-                    yield key
-            pool.shutdown()
-        except BaseException:
-            for process in list((pool._processes or {}).values()):  # no public way to stop running work
-                process.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        load_function(function)  # loads the libraries whose threads are limited next
+        for unit in units:
+            with limited_threads(self.threads):
+                data = call_unit(function, unit)
+            store.save(unit.key, data)
+            yield unit.key
 
 
 def run_units(
@@ -125,30 +63,44 @@ def run_units(
     Parameters
     ----------
     function : str
-        ``"package.module:function"``.
+        ``"package.module:function"``; it takes a unit's payload and returns bytes.
     units : sequence of Unit
     store : UnitStore
         Locked for the time of the run.
     engine : Engine
     on_done : callable, optional
-        Called with each unit's key, also for those that were there already.
+        Called with each unit's key; first for those that were there already.
 
     Returns
     -------
     int
         How many units were run.
+
+    Raises
+    ------
+    InputError
+        When two units have the same key, or another run uses the store.
     """
-    if len({unit.key for unit in units}) < len(units):
-        raise InputError("two units have the same key; their payloads must differ.")
+    keys: set[str] = set()
+    for unit in units:
+        if unit.key in keys:
+            raise InputError(f"two units have the key {unit.key}; their payloads must differ.")
+        keys.add(unit.key)
+    tell = on_done or (lambda key: None)
     with store.lock():
         missing = store.missing(units)
-        waiting = {unit.key for unit in missing}
-        for unit in units:
-            if unit.key not in waiting and on_done is not None:
-                on_done(unit.key)
-        for key in engine.run(function, missing, store) if missing else ():
-            if on_done is not None:
-                on_done(key)
+        for key in (unit.key for unit in units if unit.key not in {m.key for m in missing}):
+            tell(key)
+        running = engine.run(function, missing, store) if missing else iter(())
+        try:
+            for key in running:
+                tell(key)
+        finally:
+            close = getattr(
+                running, "close", None
+            )  # ends the engine's processes before the lock is given back
+            if close is not None:
+                close()
     return len(missing)
 
 
@@ -161,48 +113,43 @@ def make_engine(
 ) -> Engine:
     """Choose an engine; ``"auto"`` is dask with a scheduler, processes with several jobs, else serial.
 
+    Parameters
+    ----------
+    name : str
+    jobs : int
+        Worker processes of ``"process"``.
+    scheduler : str, optional
+        Address of a Dask scheduler, ``tcp://HOST:PORT``.
+    threads : int, optional
+        Threads within a unit. None shares the processors among `jobs` with ``"process"``, else leaves the
+        libraries' settings.
+
     Raises
     ------
     InputError
-        For another name, `jobs` below 1, or dask without a scheduler's address.
+        For another name, `jobs` or `threads` below 1, or dask without a scheduler's address.
     """
     if jobs < 1:
         raise InputError(f"jobs must be at least 1, got {jobs}.")
+    check_threads(threads)
     if name == "auto":
         name = "dask" if scheduler else "process" if jobs > 1 else "serial"
     if name == "serial":
         return SerialEngine(threads=threads)
     if name == "process":
-        return ProcessEngine(jobs=jobs, threads=threads or max(1, (os.cpu_count() or 1) // jobs))
+        return ProcessEngine(jobs=jobs, threads=threads or max(1, _processors() // jobs))
     if name == "dask":
         if not scheduler:
             raise InputError("engine 'dask' needs the scheduler's address: --scheduler tcp://HOST:PORT.")
         return DaskEngine(scheduler, threads=threads)
-    raise InputError(f"engine must be auto, serial, process or dask, got {name!r}.")
+    known = ("auto", "serial", "process", "dask")
+    raise UnknownNameError(
+        f"engine must be auto, serial, process or dask, got {name!r}{near_names(name, known)}."
+    )
 
 
-def limit_threads(threads: int | None) -> int | None:
-    """Set torch's threads in this process; returns the former number, None when nothing changed."""
-    if threads is None:
-        return None
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    return before
-
-
-def _start_worker(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    if "torch" in sys.modules:
-        limit_threads(threads)
-
-
-def _work(function: str, unit: Unit, folder: str) -> None:
-    try:
-        UnitStore(folder).save(unit.key, call_unit(function, unit.payload))
-    except HodologyError as error:
-        error.add_note(f"in unit {unit.key}")
-        raise
+def _processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

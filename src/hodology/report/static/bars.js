@@ -25,10 +25,10 @@ function chart(data, column) {
   });
   svg.append(draw("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: height - 18 }));
   for (const value of [low, high]) {
-    if (value === 0) continue;
-    svg.append(draw("text", { x: x(value), y: height - 4, "text-anchor": value === low ? "start" : "end" }, short(value, column)));
+    if (Math.abs(x(value) - x(0)) < 46) continue; // would run into the zero
+    svg.append(draw("text", { class: "tick", x: x(value), y: height - 4, "text-anchor": value === low ? "start" : "end" }, short(value, column)));
   }
-  svg.append(draw("text", { x: x(0), y: height - 4, "text-anchor": "middle" }, "0"));
+  svg.append(draw("text", { class: "tick", x: x(0), y: height - 4, "text-anchor": "middle" }, "0"));
   const better = column.better === "lower" ? "lower: more influence" : "higher: more influence";
   return make("figure", {}, make("figcaption", {}, make("h3", {}, column.label), make("span", { class: "small soft" }, better)), svg);
 }
