@@ -291,6 +291,8 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     """One array; memory is touched only as far as data come, whatever the header claims."""
     import numpy as np
 
+    if entry.comment:  # numpy writes none; a damaged length makes the next entries one
+        raise ValueError(f"{entry.filename!r} carries a comment")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{entry.filename!r} is compressed in a way that numpy does not write")
     with archive.open(entry) as handle:

@@ -223,7 +223,8 @@ class NeuronPath:
     def beam(self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | None = None, *, width: int = 8) -> PathResult:
         """Keep the best `width` partial paths at each layer; the best by true joint score is returned."""
         run = self._as_run(x, target)
-        _check_count(width, run, "width")
+        if width < 1:
+            raise InputError(f"width must be at least 1, got {width}.")
         units = beam_search(self.engine, run, width, form=self.form, rule=self.rule, n_steps=self.steps)
         return self._result(run, units, method=f"beam-{width}")
 

@@ -99,7 +99,7 @@ class DaskEngine:
                 client.wait_for_workers(1, timeout=self.timeout_s)
             except TimeoutError as error:
                 raise UnavailableError(
-                    f"the Dask scheduler {self.scheduler} has no workers; start some with 'dask worker ADDRESS'"
+                    f"the Dask scheduler {self.scheduler} has no workers; start one: 'dask worker ADDRESS'."
                 ) from error
             _check_versions(client.run(_version, on_error="return"))
             yield client
@@ -130,10 +130,12 @@ def _check_versions(versions: Mapping[str, Any], *, wanted: str = __version__) -
         if isinstance(version, OSError):
             continue  # the worker went away meanwhile
         if isinstance(version, Exception):
-            raise InputError(f"worker {worker} cannot import hodology ({version}); install {wanted} there.")
+            raise InputError(
+                f"Dask worker {worker} cannot import hodology: {version}; install {wanted} there."
+            )
         if version != wanted:
             raise InputError(
-                f"worker {worker} has hodology {version}, this is {wanted}; install one version."
+                f"Dask worker {worker} has hodology {version}, this is {wanted}; install one version."
             )
 
 
@@ -165,8 +167,8 @@ def _reason(status: str, result: Any, key: str, scheduler: str) -> BaseException
     """Why a task did not finish."""
     if status != "error":
         return UnavailableError(
-            f"the connection to the Dask scheduler {scheduler} was lost; finished units are kept, resume when "
-            "it is back."
+            f"the connection to the Dask scheduler {scheduler} was lost; finished units are kept, resume "
+            "when it is back."
         )
     error = result[1] if isinstance(result, tuple) else result
     if type(error).__name__ == "KilledWorker":

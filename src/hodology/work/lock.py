@@ -23,8 +23,8 @@ __all__ = ["folder_lock"]
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold ``folder/lock`` for the time of the block.
 
-    The lock of a process of this host that is gone is taken over. The process that made a lock is known by its
-    number and, on Linux, its time of start, as numbers are given again.
+    The lock of a process of this host that is gone is taken over. The process that made a lock is known
+    by its number and, on Linux, its time of start, as numbers are given again.
 
     Raises
     ------

@@ -107,8 +107,8 @@ def _check_deaths(deaths: Counter[str], error: BrokenProcessPool, left: int) -> 
     most = deaths.most_common(1)
     if most and most[0][1] > _RETRIES:
         raise HodologyError(
-            f"worker processes died {most[0][1]} times while unit {most[0][0]} ran (out of memory?); {left} units "
-            "are left, use smaller batches or fewer jobs and resume."
+            f"worker processes died {most[0][1]} times while unit {most[0][0]} ran (out of memory?); {left} "
+            "units are left, use smaller batches or fewer jobs and resume."
         ) from error
 
 

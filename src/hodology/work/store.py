@@ -41,9 +41,7 @@ class UnitStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise InputError(
-                f"{self.folder} cannot be a folder: a file is in its place."
-            ) from error
+            raise InputError(f"{self.folder} cannot be a folder: a file is in its place.") from error
 
     def path(self, key: str) -> Path:
         """File of a unit's result.

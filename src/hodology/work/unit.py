@@ -89,7 +89,7 @@ def call_unit(function: str, unit: Unit) -> bytes:
 
 @contextmanager
 def sendable_errors() -> Iterator[None]:
-    """Turn an error that another process may be unable to rebuild into a `HodologyError` of the same words."""
+    """Turn errors that another process may be unable to rebuild into a `HodologyError` of the same words."""
     try:
         yield
     except Exception as error:
