@@ -48,7 +48,13 @@ def _clean(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _mean_gradients(
-    model: nn.Module, maps: Sequence[nn.Module], x: Tensor, target: Tensor, ends: list[Tensor], starts: list[Tensor], steps: int
+    model: nn.Module,
+    maps: Sequence[nn.Module],
+    x: Tensor,
+    target: Tensor,
+    ends: list[Tensor],
+    starts: list[Tensor],
+    steps: int,
 ) -> list[Tensor]:
     """Mean gradient over left steps at each clamped layer; one backward pass per layer."""
     count = len(x)

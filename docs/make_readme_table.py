@@ -31,7 +31,9 @@ def main() -> int:
 def _table() -> str:
     lines = ["| | paper | wing | state |", "|---:|---|---|---|"]
     for paper in papers():
-        lines.append(f"| {paper.number} | {paper.title} ({paper.reference}) | {paper.wing} | {_state(paper)} |")
+        lines.append(
+            f"| {paper.number} | {paper.title} ({paper.reference}) | {paper.wing} | {_state(paper)} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -9,11 +9,25 @@ import sys
 import hodology
 from hodology.errors import MissingExtraError
 
-EXTRAS = ("transformers", "datasets", "PIL", "pyarrow", "dask", "distributed", "pandas", "captum", "matplotlib")
+EXTRAS = (
+    "transformers",
+    "datasets",
+    "PIL",
+    "pyarrow",
+    "dask",
+    "distributed",
+    "pandas",
+    "captum",
+    "matplotlib",
+)
 
 
 def main() -> None:
-    names = [m.name for m in pkgutil.walk_packages(hodology.__path__, "hodology.") if not m.name.endswith("__main__")]
+    names = [
+        m.name
+        for m in pkgutil.walk_packages(hodology.__path__, "hodology.")
+        if not m.name.endswith("__main__")
+    ]
     for name in names:
         importlib.import_module(name)
     loaded = [name for name in EXTRAS if name in sys.modules]
@@ -25,7 +39,9 @@ def main() -> None:
 
     calls = {
         "hf": [lambda: open_dataset("owner/name"), lambda: PathSet.from_parquet("missing.parquet")],
-        "dist": [lambda: list(DaskEngine("tcp://127.0.0.1:1").run("m:f", [], UnitStore("/tmp/hodology-base-only")))],
+        "dist": [
+            lambda: list(DaskEngine("tcp://127.0.0.1:1").run("m:f", [], UnitStore("/tmp/hodology-base-only")))
+        ],
     }
     for extra, functions in calls.items():
         for function in functions:

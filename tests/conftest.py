@@ -43,7 +43,9 @@ def vit() -> torch.nn.Module:
     """A random ViT whose scores are far from uniform: 3 blocks, 12 hidden units."""
     from hodology.nn.models import VisionTransformer
 
-    model = VisionTransformer(image_size=8, patch_size=4, depth=3, width=16, heads=2, hidden=12, classes=5, rng=3)
+    model = VisionTransformer(
+        image_size=8, patch_size=4, depth=3, width=16, heads=2, hidden=12, classes=5, rng=3
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.5)
@@ -58,6 +60,9 @@ def images() -> torch.Tensor:
 def hook_count(model: torch.nn.Module) -> int:
     """Hooks and replaced calls that are left in a model."""
     return sum(
-        len(m._forward_hooks) + len(m._forward_pre_hooks) + ("forward" in m.__dict__) + ("_call_impl" in m.__dict__)
+        len(m._forward_hooks)
+        + len(m._forward_pre_hooks)
+        + ("forward" in m.__dict__)
+        + ("_call_impl" in m.__dict__)
         for m in model.modules()
     )

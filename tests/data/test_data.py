@@ -20,7 +20,12 @@ def _png(value, size=(5, 4)):
 @pytest.fixture
 def folder(tmp_path):
     pytest.importorskip("PIL", reason="needs the hf extra")
-    for name, value in (("cat/img10.png", 10), ("cat/img2.png", 2), ("dog/a.png", 100), ("cat/.hidden.png", 0)):
+    for name, value in (
+        ("cat/img10.png", 10),
+        ("cat/img2.png", 2),
+        ("dog/a.png", 100),
+        ("cat/.hidden.png", 0),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(_png(value))
     (tmp_path / "cat" / "notes.txt").write_text("not an image")
@@ -129,7 +134,9 @@ def _table():
     images = [{"bytes": _png(v), "path": f"{v}.png"} for v in range(5)]
     features = {"label": {"names": ["a", "b"], "_type": "ClassLabel"}}
     meta = {"huggingface": json.dumps({"info": {"features": features}})}
-    return arrow.table({"image": images, "label": [0, 1, 0, 1, 0], "caption": list("vwxyz")}).replace_schema_metadata(meta)
+    return arrow.table(
+        {"image": images, "label": [0, 1, 0, 1, 0], "caption": list("vwxyz")}
+    ).replace_schema_metadata(meta)
 
 
 def test_parquet_and_arrow_files_in_the_hubs_layout(tmp_path):
@@ -157,7 +164,8 @@ def test_parquet_and_arrow_files_in_the_hubs_layout(tmp_path):
 
 
 def test_damaged_tables_are_explained(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow", reason="needs the hf extra")
+    pytest.importorskip("pyarrow", reason="needs the hf extra")
+    import pyarrow
     import pyarrow.parquet
 
     for name in ("a.parquet", "a.arrow"):
@@ -177,7 +185,9 @@ def test_saved_hub_folders_are_opened(tmp_path):
     datasets = pytest.importorskip("datasets", reason="needs the hf extra")
     labels = datasets.ClassLabel(names=["ham", "spam"])
     features = datasets.Features({"text": datasets.Value("string"), "label": labels})
-    datasets.Dataset.from_dict({"text": ["x", "y"], "label": [1, 0]}, features=features).save_to_disk(tmp_path / "d")
+    datasets.Dataset.from_dict({"text": ["x", "y"], "label": [1, 0]}, features=features).save_to_disk(
+        tmp_path / "d"
+    )
     data = open_dataset(str(tmp_path / "d"))
     assert (data.kind, data.class_names) == ("text", ("ham", "spam"))
     assert [(i.content, i.label) for i in data.items(0, 2)] == [("x", 1), ("y", 0)]
@@ -191,7 +201,10 @@ def test_a_hub_id_without_network_says_what_to_do():
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("missing/folder/x.parquet", "accepted are a folder of images"), ("a.csv", "has type .csv; accepted are")],
+    [
+        ("missing/folder/x.parquet", "accepted are a folder of images"),
+        ("a.csv", "has type .csv; accepted are"),
+    ],
 )
 def test_unknown_data_are_explained(tmp_path, name, message):
     (tmp_path / "a.csv").write_text("1,2")

@@ -38,8 +38,14 @@ dtypes = st.one_of(
 any_array = hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
 any_arrays = st.dictionaries(st.text("ab.y/np ", min_size=1, max_size=6), any_array, max_size=4)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text("aé\n"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("aé\n"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -104,7 +110,11 @@ def test_writing_into_a_missing_folder_names_the_folder(tmp_path: Path) -> None:
 
 
 def test_only_old_leftovers_are_removed(tmp_path: Path) -> None:
-    old, fresh, other = files.temporary_path(tmp_path / "a.npz"), files.temporary_path(tmp_path / "b"), tmp_path / "c"
+    old, fresh, other = (
+        files.temporary_path(tmp_path / "a.npz"),
+        files.temporary_path(tmp_path / "b"),
+        tmp_path / "c",
+    )
     for file in (old, fresh, other):
         file.write_text("x")
     past = time.time() - 100.0
@@ -333,7 +343,9 @@ def test_hashes_are_sha256(tmp_path: Path) -> None:
     assert files.hash_json({"b": [1, None], "a": "é"}) == files.hash_bytes(b'{"a":"\\u00e9","b":[1,null]}')
 
 
-@given(st.dictionaries(st.text("abc", max_size=3), json_values, max_size=4), st.randoms(use_true_random=False))
+@given(
+    st.dictionaries(st.text("abc", max_size=3), json_values, max_size=4), st.randoms(use_true_random=False)
+)
 @settings(max_examples=40, deadline=None)
 def test_hash_json_ignores_the_order_of_keys_only(value: dict[str, object], random: object) -> None:
     shuffled = dict(random.sample(list(value.items()), len(value)))  # type: ignore[attr-defined]

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import hook_count
 
+from conftest import hook_count
 from hodology.errors import InputError
-from hodology.interpret import NeuronPath, ablate, evaluate_paths, keep_only, prune_effect, prune_mask, random_masks
+from hodology.interpret import (
+    NeuronPath,
+    ablate,
+    evaluate_paths,
+    keep_only,
+    prune_effect,
+    prune_mask,
+    random_masks,
+)
 from hodology.interpret.path_evaluation import PathEffects
 from hodology.nn.taps import record
 
@@ -46,7 +54,10 @@ def test_a_path_set_of_one_path_serves_every_row(vit, images):
 
 def test_restored_after_an_error(vit, images):
     result = NeuronPath(vit).find(images)
-    with pytest.raises(InputError, match="paths are for 5 rows|positions are for 5 rows"), ablate(vit, result):
+    with (
+        pytest.raises(InputError, match="paths are for 5 rows|positions are for 5 rows"),
+        ablate(vit, result),
+    ):
         vit(images[:3])
     assert hook_count(vit) == 0
     with pytest.raises(InputError, match="must be a PathResult or a PathSet"), ablate(vit, [1, 2]):

@@ -14,7 +14,9 @@ from hodology.path import PathSet
 
 def _paths(units):
     units = np.asarray(units)
-    return PathSet.from_units(units, [str(i) for i in range(units.shape[1])], np.zeros(len(units)), measure="m")
+    return PathSet.from_units(
+        units, [str(i) for i in range(units.shape[1])], np.zeros(len(units)), measure="m"
+    )
 
 
 def test_frequencies_preferred_paths_and_masks_by_hand():
@@ -43,13 +45,19 @@ def test_agreement_equals_brute_force(rows):
     pairs = [(i, j) for i in range(len(rows)) for j in range(len(rows)) if i != j]
     share = {p: (units[p[0]] == units[p[1]]).mean() for p in pairs}
     found = class_agreement(_paths(units), labels, n_permutations=5)
-    assert found.within == pytest.approx(np.mean([share[p] for p in pairs if labels[p[0]] == labels[p[1]]]), abs=1e-6)
-    assert found.between == pytest.approx(np.mean([share[p] for p in pairs if labels[p[0]] != labels[p[1]]]), abs=1e-6)
+    assert found.within == pytest.approx(
+        np.mean([share[p] for p in pairs if labels[p[0]] == labels[p[1]]]), abs=1e-6
+    )
+    assert found.between == pytest.approx(
+        np.mean([share[p] for p in pairs if labels[p[0]] != labels[p[1]]]), abs=1e-6
+    )
 
 
 def test_the_permutation_test_finds_structure_and_only_structure():
     labels = np.repeat([0, 1], 20)
-    assert class_agreement(_paths(np.stack([labels, labels], axis=1)), labels).p_value == pytest.approx(1 / 201)
+    assert class_agreement(_paths(np.stack([labels, labels], axis=1)), labels).p_value == pytest.approx(
+        1 / 201
+    )
     noise = np.random.default_rng(0).integers(0, 5, (40, 2))
     assert class_agreement(_paths(noise), labels).p_value > 0.05
 

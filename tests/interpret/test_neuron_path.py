@@ -6,12 +6,12 @@ import copy
 
 import pytest
 import torch
-from benchmarks.plain_neuron_path import plain_joint_score, plain_neuron_path
-from conftest import hook_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmarks.plain_neuron_path import plain_joint_score, plain_neuron_path
+from conftest import hook_count
 from hodology.errors import InputError, UnknownNameError
 from hodology.interpret import NeuronPath, PathResult, knowledge_neurons
 from hodology.nn.models import VisionTransformer
@@ -28,7 +28,9 @@ def test_paths_and_candidates_equal_the_plain_algorithm(vit, images, max_batch):
     assert torch.equal(result.path[:, :, 0], path)
     for found, expected in zip(result.candidate_scores, candidates, strict=True):
         assert torch.allclose(found, expected, atol=1e-5)
-    assert torch.allclose(result.score, plain_joint_score(vit, _maps(vit), images, result.target, path), atol=1e-5)
+    assert torch.allclose(
+        result.score, plain_joint_score(vit, _maps(vit), images, result.target, path), atol=1e-5
+    )
 
 
 def test_the_diagonal_form_is_complete(vit, images):
@@ -36,9 +38,7 @@ def test_the_diagonal_form_is_complete(vit, images):
     run = tracer.run(images)
     for k in (1, 3):
         result = tracer.find(run, top_k=k)
-        gone = {
-            i: a.scatter(2, result.path[:, i][:, None], 0.0) for i, a in enumerate(run.activations)
-        }
+        gone = {i: a.scatter(2, result.path[:, i][:, None], 0.0) for i, a in enumerate(run.activations)}
         change = run.probability - tracer.engine.value(run, gone)
         assert torch.allclose(result.score, change, atol=1e-5)
 
@@ -94,7 +94,9 @@ def test_exact_rescoring_picks_the_best_true_score(vit, images):
 
 
 def test_wide_beam_and_exhaustive_find_the_same_best_paths(images):
-    model = VisionTransformer(image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=5, classes=4).eval()
+    model = VisionTransformer(
+        image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=5, classes=4
+    ).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)
@@ -127,7 +129,9 @@ def test_baselines_are_what_they_say(vit, images):
 @settings(max_examples=10, deadline=None)
 @given(st.permutations(range(5)))
 def test_paths_do_not_depend_on_the_order_of_the_batch(order):
-    model = VisionTransformer(image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, classes=4, rng=2).eval()
+    model = VisionTransformer(
+        image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, classes=4, rng=2
+    ).eval()
     images = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     tracer = NeuronPath(model)
     assert torch.equal(tracer.find(images[list(order)]).path, tracer.find(images).path[list(order)])
@@ -159,22 +163,32 @@ def test_permuting_hidden_units_permutes_the_path(vit, images):
 
 
 def test_patches_count_where_the_model_pools_them(images):
-    model = VisionTransformer(image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, pool="avg").eval()
+    model = VisionTransformer(
+        image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, pool="avg"
+    ).eval()
     tracer = NeuronPath(model, form="diagonal", rule="gauss-legendre", steps=12)
     result = tracer.find(images)
     assert tracer.token == "patches"
     assert result.positions.tolist()[0] == [1, 2, 3, 4]
     run = tracer.run(images)
-    gone = {i: a.scatter(2, result.path[:, i][:, None].expand(-1, 4, -1), 0.0) for i, a in enumerate(run.activations)}
+    gone = {
+        i: a.scatter(2, result.path[:, i][:, None].expand(-1, 4, -1), 0.0)
+        for i, a in enumerate(run.activations)
+    }
     assert torch.allclose(result.score, run.probability - tracer.engine.value(run, gone), atol=1e-5)
 
 
 def test_product_form_over_patches_multiplies_per_patch(images):
-    model = VisionTransformer(image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, pool="avg").eval()
+    model = VisionTransformer(
+        image_size=8, patch_size=4, depth=2, width=8, heads=2, hidden=6, pool="avg"
+    ).eval()
     tracer = NeuronPath(model, steps=4)
     run = tracer.run(images)
     paths = torch.tensor([[1, 3]] * 5)
-    ends = {i: (a.scatter(2, paths[:, i, None, None].expand(-1, 4, 1), 0.0), a) for i, a in enumerate(run.activations)}
+    ends = {
+        i: (a.scatter(2, paths[:, i, None, None].expand(-1, 4, 1), 0.0), a)
+        for i, a in enumerate(run.activations)
+    }
     g = tracer.engine.gradients(run, ends, n_steps=4)
     per_patch = (run.activations[0][:, :, 1] + run.activations[1][:, :, 3]) * (g[0][:, :, 1] + g[1][:, :, 3])
     assert torch.allclose(tracer.score(run, paths), per_patch.sum(dim=1), atol=1e-6)
@@ -229,7 +243,10 @@ def test_bad_settings_are_explained(vit, options, error, message):
         (lambda t, x: t.find(x, top_k=0), "top_k must be 1 to 12"),
         (lambda t, x: t.find(x, top_k=3, exact=2), "exact must be 0 or at least top_k"),
         (lambda t, x: t.find(x, target=[9] * 5), "target must be 0 to 4 .* got 9 in row 0"),
-        (lambda t, x: t.score(x, torch.zeros(5, 3, dtype=torch.int64) + 12), "units 0 to 11 in layer 0, got 12"),
+        (
+            lambda t, x: t.score(x, torch.zeros(5, 3, dtype=torch.int64) + 12),
+            "units 0 to 11 in layer 0, got 12",
+        ),
         (lambda t, x: t.score(x, torch.zeros(4, 3, dtype=torch.int64)), r"shape \(5, 3\)"),
         (lambda t, x: t.beam(x, width=0), "width must be at least 1"),
         (lambda t, x: NeuronPath(t.model, token=9).find(x), "token must be -5 to 4 in this model, got 9"),
@@ -274,8 +291,14 @@ def test_results_survive_the_disk(vit, images, tmp_path):
 def test_language_models_explain_their_next_token():
     transformers = pytest.importorskip("transformers", reason="needs the hf extra")
     config = transformers.LlamaConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, intermediate_size=20,
-        vocab_size=13, bos_token_id=0, eos_token_id=0,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=20,
+        vocab_size=13,
+        bos_token_id=0,
+        eos_token_id=0,
     )
     torch.manual_seed(0)
     model = transformers.LlamaForCausalLM(config).eval()

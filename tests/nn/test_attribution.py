@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import hook_count
 from torch import nn
 
+from conftest import hook_count
 from hodology.errors import InputError, UnknownNameError
 from hodology.nn.attribution import LineAttribution
 from hodology.nn.sites import find_sites, parse_site
@@ -70,7 +70,9 @@ def test_one_layer_agrees_with_captum(vit, images, layer):
     baseline = torch.zeros_like(images)
     start = _hidden(vit, baseline, layer)
     lines = {layer: (start, run.activations[layer])}
-    ours = (run.activations[layer] - start) * engine.gradients(run, lines, rule="gauss-legendre", n_steps=8)[layer]
+    ours = (run.activations[layer] - start) * engine.gradients(run, lines, rule="gauss-legendre", n_steps=8)[
+        layer
+    ]
     theirs = peer.attribute(
         images, baseline, target=run.targets, n_steps=8, method="gausslegendre", attribute_to_layer_input=True
     )
@@ -100,7 +102,10 @@ def test_chunking_and_batching_do_not_change_the_result(vit, images, max_batch):
     positions = torch.zeros(5, 1, dtype=torch.int64)
     whole = LineAttribution(vit, find_sites(vit), max_batch=1000)
     run = whole.clean(images, positions=positions)
-    lines = {0: (run.activations[0] * 0.5, run.activations[0]), 2: (torch.zeros_like(run.activations[2]), run.activations[2])}
+    lines = {
+        0: (run.activations[0] * 0.5, run.activations[0]),
+        2: (torch.zeros_like(run.activations[2]), run.activations[2]),
+    }
     expected = whole.gradients(run, lines, n_steps=5)
     parts = LineAttribution(vit, find_sites(vit), max_batch=max_batch)
     found = parts.gradients(parts.clean(images, positions=positions), lines, n_steps=5)
@@ -191,7 +196,10 @@ def test_user_hooks_apply_once(vit, images):
     [
         (lambda e, x: e.clean(x[:0]), "at least one row"),
         (lambda e, x: e.clean(x * float("nan")), "contain NaN"),
-        (lambda e, x: e.clean(x, targets=torch.tensor([0, 1, 2, 3, 9])), "target must be 0 to 4 .* got 9 in row 4"),
+        (
+            lambda e, x: e.clean(x, targets=torch.tensor([0, 1, 2, 3, 9])),
+            "target must be 0 to 4 .* got 9 in row 4",
+        ),
         (lambda e, x: e.clean(x, targets=torch.tensor([0])), "target must be 5 class ids"),
         (lambda e, x: e.clean(x, positions=torch.full((5, 1), 40)), "token must be 0 to 4"),
         (lambda e, x: e.clean("words"), "must be a tensor or a mapping"),

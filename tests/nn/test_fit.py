@@ -23,7 +23,9 @@ def _model():
 
 
 def _same(a, b):
-    return all(torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(p, q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_the_same_seed_gives_the_same_weights_and_leaves_global_state():

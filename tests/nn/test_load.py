@@ -92,13 +92,27 @@ def test_the_fingerprint_follows_the_weights(factory):
 def vit_folder(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs the hf extra")
     config = transformers.ViTConfig(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=8, patch_size=4,
-        id2label={0: "cat", 1: "dog", 2: "owl"}, label2id={"cat": 0, "dog": 1, "owl": 2},
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=24,
+        image_size=8,
+        patch_size=4,
+        id2label={0: "cat", 1: "dog", 2: "owl"},
+        label2id={"cat": 0, "dog": 1, "owl": 2},
     )
     transformers.ViTForImageClassification(config).save_pretrained(tmp_path / "vit")
-    processor = {"image_processor_type": "ViTImageProcessor", "do_resize": True, "size": {"height": 8, "width": 8},
-                 "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
-                 "image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.25, 1.0], "resample": 2}
+    processor = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": 8, "width": 8},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.1, 0.2, 0.3],
+        "image_std": [0.5, 0.25, 1.0],
+        "resample": 2,
+    }
     (tmp_path / "vit" / "preprocessor_config.json").write_text(json.dumps(processor))
     return tmp_path / "vit"
 
@@ -162,8 +176,12 @@ def test_a_language_model_is_padded_and_decoded(tmp_path):
     words = {"<end>": 0, "a": 1, "b": 2, "c": 3}
     core = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<end>"))
     core.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", unk_token="<end>")
-    config = transformers.GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=4, bos_token_id=0, eos_token_id=0)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token="<end>", unk_token="<end>"
+    )
+    config = transformers.GPT2Config(
+        n_embd=8, n_layer=1, n_head=2, vocab_size=4, bos_token_id=0, eos_token_id=0
+    )
     transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     loaded = load_model(str(tmp_path))

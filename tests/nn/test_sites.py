@@ -51,7 +51,9 @@ class _TorchvisionLike(nn.Module):
                 self.ln_1 = nn.LayerNorm(8)
                 self.self_attention = nn.MultiheadAttention(8, 2)
                 self.ln_2 = nn.LayerNorm(8)
-                self.mlp = nn.Sequential(nn.Linear(8, 20), nn.GELU(), nn.Dropout(), nn.Linear(20, 8), nn.Dropout())
+                self.mlp = nn.Sequential(
+                    nn.Linear(8, 20), nn.GELU(), nn.Dropout(), nn.Linear(20, 8), nn.Dropout()
+                )
 
         self.encoder = nn.Module()
         self.encoder.layers = nn.Sequential()
@@ -62,8 +64,12 @@ class _TorchvisionLike(nn.Module):
 
 def test_torchvision_names_resolve_to_the_second_linear_map():
     model = _TorchvisionLike()
-    assert [s.name for s in find_sites(model)] == [f"encoder.layers.encoder_layer_{i}.mlp.3:input" for i in range(2)]
-    assert [s.name for s in find_sites(model, "residual")] == [f"encoder.layers.encoder_layer_{i}" for i in range(2)]
+    assert [s.name for s in find_sites(model)] == [
+        f"encoder.layers.encoder_layer_{i}.mlp.3:input" for i in range(2)
+    ]
+    assert [s.name for s in find_sites(model, "residual")] == [
+        f"encoder.layers.encoder_layer_{i}" for i in range(2)
+    ]
 
 
 def test_fused_attention_is_refused_with_the_reason():

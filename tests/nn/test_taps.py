@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import hook_count
 
+from conftest import hook_count
 from hodology.errors import InputError
 from hodology.nn.sites import find_sites
 from hodology.nn.taps import edit, evaluation_mode, record

@@ -122,7 +122,11 @@ def test_irregular_paths_have_no_unit_table(layered):
 
 @pytest.mark.parametrize(
     ("units", "message"),
-    [(np.zeros((2, 3)), "must be integers"), (np.zeros((2, 3), int), r"shape \(paths, 2\)"), (-np.ones((2, 2), int), "0 or more")],
+    [
+        (np.zeros((2, 3)), "must be integers"),
+        (np.zeros((2, 3), int), r"shape \(paths, 2\)"),
+        (-np.ones((2, 2), int), "0 or more"),
+    ],
 )
 def test_wrong_unit_arrays_are_explained(units, message):
     with pytest.raises(InputError, match=message):

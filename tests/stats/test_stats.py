@@ -58,7 +58,9 @@ def test_bootstrap_covers_at_its_level():
 
 def test_rows_are_resampled_whole():
     pairs = np.stack([np.arange(20.0), 2 * np.arange(20.0)], axis=1)
-    found = bootstrap_interval(pairs, statistic=lambda p: p.mean(axis=-2)[..., 1] - 2 * p.mean(axis=-2)[..., 0])
+    found = bootstrap_interval(
+        pairs, statistic=lambda p: p.mean(axis=-2)[..., 1] - 2 * p.mean(axis=-2)[..., 0]
+    )
     assert found.low == pytest.approx(0, abs=1e-12)
     assert found.high == pytest.approx(0, abs=1e-12)
 

@@ -23,7 +23,10 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"hodology: {error}{notes}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print("hodology: interrupted; finished parts are kept, the same command goes on from there.", file=sys.stderr)
+        print(
+            "hodology: interrupted; finished parts are kept, the same command goes on from there.",
+            file=sys.stderr,
+        )
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

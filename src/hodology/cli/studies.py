@@ -18,18 +18,22 @@ def list_papers(as_json: Annotated[bool, _JSON] = False) -> None:
     from hodology.study.catalogue import papers, state_of
 
     rows = [
-        {"number": p.number, "slug": p.slug, "title": p.title, "wing": p.wing, "state": state_of(p)} for p in papers()
+        {"number": p.number, "slug": p.slug, "title": p.title, "wing": p.wing, "state": state_of(p)}
+        for p in papers()
     ]
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    wide = max(len(row["slug"]) for row in rows)
+    wide = max(len(str(row["slug"])) for row in rows)
     for row in rows:
-        print(f"{row['number']:2d}  {row['slug']:{wide}}  {row['wing']:11}  {row['state']:14}  {row['title']}")
+        print(
+            f"{row['number']:2d}  {row['slug']:{wide}}  {row['wing']:11}  {row['state']:14}  {row['title']}"
+        )
 
 
 def show(
-    slug: Annotated[str, typer.Argument(help="Slug or number of a paper.")], as_json: Annotated[bool, _JSON] = False
+    slug: Annotated[str, typer.Argument(help="Slug or number of a paper.")],
+    as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Say what a study asks and what it found."""
     from dataclasses import asdict
@@ -39,14 +43,22 @@ def show(
     paper = find_paper(slug)
     record = find_record(paper.slug)
     if as_json:
-        print(json.dumps({**asdict(paper), "state": state_of(paper), "record": record}, ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                {**asdict(paper), "state": state_of(paper), "record": record}, ensure_ascii=False, indent=1
+            )
+        )
         return
-    print(f"{paper.number:02d} {paper.title}\n   {paper.reference}\n   wing: {paper.wing}, state: {state_of(paper)}")
+    print(
+        f"{paper.number:02d} {paper.title}\n   {paper.reference}\n   wing: {paper.wing}, state: {state_of(paper)}"
+    )
     print(f"\n{paper.question}")
     if record is None:
         return
     seeds = len(record["seeds"])
-    print(f"\nMeasured with size {record['size']} over {seeds} seeds, hodology {record['versions']['hodology']}:")
+    print(
+        f"\nMeasured with size {record['size']} over {seeds} seeds, hodology {record['versions']['hodology']}:"
+    )
     for claim in record["claims"]:
         print(f"\n  {_claim_line(claim)}")
         print(f"      paper: {claim['paper']}")
@@ -60,9 +72,13 @@ def run(
     slugs: Annotated[list[str] | None, typer.Argument(help="Slugs or numbers of studies.")] = None,
     all_studies: Annotated[bool, typer.Option("--all", help="Every study that is built.")] = False,
     size: Annotated[str, typer.Option("--size", help="quick or standard.")] = "standard",
-    seeds: Annotated[int | None, typer.Option("--seeds", help="Number of seeds; default 3 quick, 5 standard.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="Number of seeds; default 3 quick, 5 standard.")
+    ] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="Folder with the real data set.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Results store; default the user's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Results store; default the user's.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes; default one per core.")] = None,
     as_json: Annotated[bool, _JSON] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
@@ -106,7 +122,9 @@ def run(
 
 
 def report(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Results store; default the user's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Results store; default the user's.")
+    ] = None,
 ) -> None:
     """Write the atlas: one offline page of all papers, and one per study that was run."""
     from hodology.files import results_dir
@@ -128,7 +146,8 @@ def _write_report(folder: Path) -> Path:
         if record is not None:
             records[paper.slug] = record
     catalogue = [
-        {**asdict(p), "state": records[p.slug]["state"] if p.slug in records else state_of(p)} for p in papers()
+        {**asdict(p), "state": records[p.slug]["state"] if p.slug in records else state_of(p)}
+        for p in papers()
     ]
     return write_atlas(catalogue, records, folder / "report")
 
@@ -138,7 +157,9 @@ def _print_record(record: dict[str, Any], *, as_json: bool) -> None:
         keys = ("slug", "size", "seeds", "versions", "seconds", "claims", "state", "commit")
         print(json.dumps({key: record[key] for key in keys}, ensure_ascii=False))
         return
-    print(f"{record['slug']} ({record['size']}, {len(record['seeds'])} seeds, {record['seconds']} s): {record['state']}")
+    print(
+        f"{record['slug']} ({record['size']}, {len(record['seeds'])} seeds, {record['seconds']} s): {record['state']}"
+    )
     for claim in record["claims"]:
         print(f"  {_claim_line(claim)}")
 

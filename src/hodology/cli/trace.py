@@ -17,13 +17,21 @@ __all__ = ["trace"]
 def trace(
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="Hugging Face directory or hub id, file.py:factory (runs it), or digits-vit."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="Hugging Face directory or hub id, file.py:factory (runs it), or digits-vit.",
+        ),
     ] = "digits-vit",
     data: Annotated[
         str,
-        typer.Option("--data", "-d", help="Folder of images, .txt, .jsonl, .parquet, .arrow, hub id, or digits."),
+        typer.Option(
+            "--data", "-d", help="Folder of images, .txt, .jsonl, .parquet, .arrow, hub id, or digits."
+        ),
     ] = "digits",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("hodology-trace"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
+        "hodology-trace"
+    ),
     method: Annotated[
         str, typer.Option("--method", help="neuron-path, activation, influence, kn-ig or random.")
     ] = "neuron-path",
@@ -32,7 +40,10 @@ def trace(
     ] = "all",
     steps: Annotated[int, typer.Option("--steps", help="Nodes of the integral.")] = 20,
     rule: Annotated[
-        str, typer.Option("--rule", help="left, right, midpoint, trapezoid or gauss-legendre (4 steps are plenty).")
+        str,
+        typer.Option(
+            "--rule", help="left, right, midpoint, trapezoid or gauss-legendre (4 steps are plenty)."
+        ),
     ] = "left",
     form: Annotated[str, typer.Option("--form", help="product (paper) or diagonal (complete).")] = "product",
     top_k: Annotated[int, typer.Option("--top-k", help="Units per layer.")] = 1,
@@ -126,7 +137,9 @@ def _run(
     if settings.model.startswith("digits-vit"):
         _train_digits(settings.model, quiet=quiet)
     with progress_bar("Tracing", quiet=quiet) as bar:
-        run = trace_data(settings, out, engine=engine, resume=resume, on_start=bar.start, on_shard=bar.advance)
+        run = trace_data(
+            settings, out, engine=engine, resume=resume, on_start=bar.start, on_shard=bar.advance
+        )
     view = write_outputs(run, parquet=parquet)
     write_trace_report(view, out)
     return view, read_json(out / "summary.json")

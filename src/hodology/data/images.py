@@ -54,7 +54,9 @@ class ImageFolder(Dataset):
         nested = [parts for parts in inside if len(parts) > 1]
         if nested and len(nested) < len(inside):
             loose = next(str(f) for f in self.files if len(f.relative_to(self.folder).parts) == 1)
-            raise InputError(f"{self.folder} mixes class sub-folders and loose images ({loose}); use one of both.")
+            raise InputError(
+                f"{self.folder} mixes class sub-folders and loose images ({loose}); use one of both."
+            )
         self.class_names = tuple(sorted({parts[0] for parts in nested}, key=natural_key)) if nested else None
 
     def __len__(self) -> int:
@@ -65,7 +67,10 @@ class ImageFolder(Dataset):
         """Hash of names and contents; above 64 MB of names, sizes and modification times."""
         stats = [f.stat() for f in self.files]
         small = sum(s.st_size for s in stats) <= _HASHED
-        marks = [hash_file(f) if small else [s.st_size, s.st_mtime_ns] for f, s in zip(self.files, stats, strict=True)]
+        marks = [
+            hash_file(f) if small else [s.st_size, s.st_mtime_ns]
+            for f, s in zip(self.files, stats, strict=True)
+        ]
         return hash_json([[str(f.relative_to(self.folder)) for f in self.files], marks])
 
     def items(self, start: int, stop: int) -> list[Item]:
@@ -95,7 +100,9 @@ def decode_image(data: bytes, *, source: str) -> Any:
     try:
         with image.open(io.BytesIO(data)) as opened:
             if opened.width * opened.height > image.MAX_IMAGE_PIXELS:
-                raise FileFormatError(f"{source} has {opened.width} x {opened.height} pixels, too many to be a picture.")
+                raise FileFormatError(
+                    f"{source} has {opened.width} x {opened.height} pixels, too many to be a picture."
+                )
             return operations.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError, image.DecompressionBombError, struct.error) as error:
         if isinstance(error, FileFormatError):
@@ -115,9 +122,10 @@ def thumbnail_uri(content: Any, *, size: int = 64) -> str | None:
         small.thumbnail((size, size))
         pixels = np.asarray(small.convert("RGB"))
     elif isinstance(content, np.ndarray) and content.ndim in (2, 3):
-        pixels = _to_pixels(content)
-        if pixels is None:
+        found = _to_pixels(content)
+        if found is None:
             return None
+        pixels = found
         scale = max(1, -(-max(pixels.shape[:2]) // size))
         pixels = pixels[::scale, ::scale]
     else:
@@ -138,7 +146,12 @@ def encode_png(pixels: np.ndarray) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0 if grey else 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(raw, 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 def _to_pixels(array: np.ndarray) -> np.ndarray | None:

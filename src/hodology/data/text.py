@@ -92,7 +92,9 @@ class TextFile(Dataset):
         if isinstance(label, str):
             label = (self.class_names or ()).index(label)
         elif label is not None and (isinstance(label, bool) or not isinstance(label, int)):
-            raise FileFormatError(f"{self.file}, line {number}: label must be an integer or a name, got {label!r}.")
+            raise FileFormatError(
+                f"{self.file}, line {number}: label must be an integer or a name, got {label!r}."
+            )
         return Item(str(record.get("id", name)), text, label)
 
     def _record(self, line: bytes, number: int) -> dict[str, object]:
@@ -101,7 +103,9 @@ class TextFile(Dataset):
         except json.JSONDecodeError as error:
             raise FileFormatError(f"{self.file}, line {number}: not valid JSON ({error.msg}).") from error
         if not isinstance(record, dict):
-            raise FileFormatError(f"{self.file}, line {number}: must be an object, got {type(record).__name__}.")
+            raise FileFormatError(
+                f"{self.file}, line {number}: must be an object, got {type(record).__name__}."
+            )
         return record
 
 

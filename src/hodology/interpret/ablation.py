@@ -126,7 +126,9 @@ class _Edit:
 
     def __call__(self, value: Tensor) -> Tensor:
         if value.ndim not in (2, 3):
-            raise InputError(f"layer {self.site.name!r} must hold (batch, tokens, units), got {tuple(value.shape)}.")
+            raise InputError(
+                f"layer {self.site.name!r} must hold (batch, tokens, units), got {tuple(value.shape)}."
+            )
         held = (value[:, None] if value.ndim == 2 else value).clone()
         rows = torch.arange(len(held), device=held.device)[:, None]
         where = self._where(held)
@@ -143,7 +145,9 @@ class _Edit:
         else:
             where = torch.full((len(held), 1), self.positions, device=held.device)
         if int(where.max()) >= held.shape[1]:
-            raise InputError(f"token must be below {held.shape[1]} at {self.site.name!r}, got {int(where.max())}.")
+            raise InputError(
+                f"token must be below {held.shape[1]} at {self.site.name!r}, got {int(where.max())}."
+            )
         return where
 
     def _edited(self, picked: Tensor) -> Tensor:

@@ -53,7 +53,9 @@ class ClassProfile:
         similarity = self.similarity()
         a, b = np.triu_indices(len(self.classes), 1)
         order = np.argsort(-similarity[a, b], kind="stable")[:count]
-        return [(int(self.classes[a[i]]), int(self.classes[b[i]]), float(similarity[a[i], b[i]])) for i in order]
+        return [
+            (int(self.classes[a[i]]), int(self.classes[b[i]]), float(similarity[a[i], b[i]])) for i in order
+        ]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ class Agreement:
 
 
 def class_profile(
-    paths: PathResult | PathSet, labels: Sequence[int] | np.ndarray | Tensor, *, widths: Sequence[int] | None = None
+    paths: PathResult | PathSet,
+    labels: Sequence[int] | np.ndarray | Tensor,
+    *,
+    widths: Sequence[int] | None = None,
 ) -> ClassProfile:
     """Count, for every class, how often its paths use each unit.
 
@@ -168,7 +173,9 @@ def prune_mask(
     for table in profile.frequency:
         mask = np.zeros((rows, table.shape[1]), dtype=bool)
         best = np.argsort(-table, axis=1, kind="stable")[:, :k]
-        np.put_along_axis(kept := np.zeros(table.shape, dtype=bool), best, np.take_along_axis(table, best, 1) > 0, 1)
+        np.put_along_axis(
+            kept := np.zeros(table.shape, dtype=bool), best, np.take_along_axis(table, best, 1) > 0, 1
+        )
         mask[profile.classes] = kept
         masks.append(torch.from_numpy(mask))
     return masks

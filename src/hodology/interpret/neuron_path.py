@@ -30,7 +30,13 @@ from torch import Tensor, nn
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.interpret.path_baselines import BaselineName, baseline_units
 from hodology.interpret.path_result import PathResult
-from hodology.interpret.path_search import Form, beam_search, exhaustive_search, path_score, progressive_search
+from hodology.interpret.path_search import (
+    Form,
+    beam_search,
+    exhaustive_search,
+    path_score,
+    progressive_search,
+)
 from hodology.interpret.positions import Token, check_token, find_token, has_class_token, token_positions
 from hodology.nn.attribution import CleanRun, LineAttribution, OutputKind, check_targets
 from hodology.nn.forward import Inputs
@@ -125,7 +131,9 @@ class NeuronPath:
             Class per row; None applies the `target` rule.
         """
         if self.model.training:
-            warnings.warn("the model is in training mode; it is run in eval mode (dropout off).", stacklevel=2)
+            warnings.warn(
+                "the model is in training mode; it is run in eval mode (dropout off).", stacklevel=2
+            )
         if self.token == "auto":
             self.token = find_token(self.model, x, self.sites[-1])
         class_token = has_class_token(self.model)
@@ -177,6 +185,7 @@ class NeuronPath:
             raise InputError("target must come with each batch when x is a loader: yield (batch, labels).")
         parts = []
         for batch in x:
+            inputs: Any
             inputs, labels = batch if isinstance(batch, (tuple, list)) and len(batch) == 2 else (batch, None)
             wanted = labels if self.target == "label" else None
             parts.append(_lean(self._find(self.run(inputs, wanted), top_k, exact)))
@@ -220,7 +229,9 @@ class NeuronPath:
         units = torch.stack([c.topk(top_k, dim=1).indices for c in candidates], dim=1)
         return self._result(run, units, method=name, candidates=candidates)
 
-    def beam(self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | None = None, *, width: int = 8) -> PathResult:
+    def beam(
+        self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | None = None, *, width: int = 8
+    ) -> PathResult:
         """Keep the best `width` partial paths at each layer; the best by true joint score is returned."""
         run = self._as_run(x, target)
         if width < 1:
@@ -296,7 +307,9 @@ def _usable_model(model: nn.Module) -> nn.Module:
         raise InputError(f"model is {kind}; hooks need the eager module it was made from.")
     for name, module in model.named_modules():
         if getattr(module, "grad_checkpointing", False) is True:
-            raise InputError(f"module {name!r} checkpoints its blocks; call set_grad_checkpointing(False) first.")
+            raise InputError(
+                f"module {name!r} checkpoints its blocks; call set_grad_checkpointing(False) first."
+            )
     if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
         warnings.warn("the model is in half precision; paths are computed on a float32 copy.", stacklevel=3)
         return copy.deepcopy(model).float()

@@ -79,7 +79,9 @@ def knowledge_neurons(scores: tuple[Tensor, ...], *, threshold: float = 0.2) -> 
     return tuple(s >= threshold * largest[:, None] for s in scores)
 
 
-def _layer_attribution(engine: LineAttribution, run: CleanRun, layer: int, rule: Rule, n_steps: int) -> Tensor:
+def _layer_attribution(
+    engine: LineAttribution, run: CleanRun, layer: int, rule: Rule, n_steps: int
+) -> Tensor:
     clean = run.activations[layer]
     lines = {layer: (torch.zeros_like(clean), clean)}
     gradient = engine.gradients(run, lines, rule=rule, n_steps=n_steps)[layer]

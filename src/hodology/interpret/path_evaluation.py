@@ -138,7 +138,9 @@ def evaluate_paths(
     rows = batch_size(inputs)
     if not paths or any(len(result) != rows for result in paths.values()):
         got = {name: len(result) for name, result in paths.items()}
-        raise InputError(f"paths must have one path per row of inputs ({rows}) for at least one method, got {got}.")
+        raise InputError(
+            f"paths must have one path per row of inputs ({rows}) for at least one method, got {got}."
+        )
     first = next(iter(paths.values()))
     with evaluation_mode(model), torch.no_grad():
         scores = call_model(model, inputs)

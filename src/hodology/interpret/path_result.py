@@ -90,7 +90,12 @@ class PathResult:
             raise InputError("results must hold at least one PathResult, got none.")
         first = results[0]
         for other in results[1:]:
-            if (other.sites, other.method, other.form, other.k) != (first.sites, first.method, first.form, first.k):
+            if (other.sites, other.method, other.form, other.k) != (
+                first.sites,
+                first.method,
+                first.form,
+                first.k,
+            ):
                 raise InputError(f"results must come from one search, got {first!r} and {other!r}.")
         joined = {name: torch.cat([getattr(r, name) for r in results]) for name in _TENSORS}
         same_width = len({r.positions.shape[1] for r in results}) == 1
@@ -103,7 +108,9 @@ class PathResult:
             positions=torch.cat([r.positions for r in results]) if same_width else results[0].positions[:0],
             candidate_scores=_join([r.candidate_scores for r in results]),
             activations=_join([r.activations for r in results]) if keep else (),
-            changed=None if first.changed is None else torch.cat([r.changed for r in results if r.changed is not None]),
+            changed=None
+            if first.changed is None
+            else torch.cat([r.changed for r in results if r.changed is not None]),
         )
 
     def to_path_set(self, ids: Sequence[str] | None = None) -> PathSet:
@@ -153,7 +160,9 @@ class PathResult:
         if missing:
             raise FileFormatError(f"{file} is not a path result: it has no {missing[0]!r}.")
         if int(arrays["format"]) != _FORMAT:
-            raise FileFormatError(f"{file} has format {int(arrays['format'])}; this version reads format {_FORMAT}.")
+            raise FileFormatError(
+                f"{file} has format {int(arrays['format'])}; this version reads format {_FORMAT}."
+            )
         method, form, *sites = (str(name) for name in arrays["names"])
         if arrays["path"].ndim != 3 or arrays["path"].shape[1] != len(sites):
             raise FileFormatError(f"{file} has path of shape {arrays['path'].shape} for {len(sites)} layers.")

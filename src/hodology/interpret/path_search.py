@@ -178,7 +178,9 @@ def _score_last_alone(
     activity = [_at_units(run.activations[i], p) for i, p in enumerate(picks)]
     slopes = [_at_units(gradients[i], p) for i, p in enumerate(picks)]
     if form == "diagonal":
-        return torch.stack([(a * g).sum(dim=(1, 2)) for a, g in zip(activity, slopes, strict=True)]).sum(dim=0)
+        return torch.stack([(a * g).sum(dim=(1, 2)) for a, g in zip(activity, slopes, strict=True)]).sum(
+            dim=0
+        )
     weight = torch.stack([a.sum(dim=2) for a in activity]).sum(dim=0)
     return (weight * torch.stack([g.sum(dim=2) for g in slopes]).sum(dim=0)).sum(dim=1)
 
@@ -210,5 +212,7 @@ def _check_units(units: Tensor, run: CleanRun) -> Tensor:
     for layer in range(shape[1]):
         m = run.activations[layer].shape[-1]
         if int(units[:, layer].min()) < 0 or int(units[:, layer].max()) >= m:
-            raise InputError(f"paths must name units 0 to {m - 1} in layer {layer}, got {int(units[:, layer].max())}.")
+            raise InputError(
+                f"paths must name units 0 to {m - 1} in layer {layer}, got {int(units[:, layer].max())}."
+            )
     return units

@@ -51,7 +51,9 @@ def find_token(model: nn.Module, inputs: Inputs, site: Site) -> Literal["cls", "
     with evaluation_mode(model), torch.enable_grad(), hook_site(model, site, hold):
         scores = call_model(model, few)
         if not held or not scores.requires_grad:
-            raise InputError(f"the model's output does not depend on layer {site.name!r}; name its layers by hand.")
+            raise InputError(
+                f"the model's output does not depend on layer {site.name!r}; name its layers by hand."
+            )
         gradient = torch.autograd.grad(scores.max(dim=1).values.sum(), held[-1])[0]
     if "input_ids" in few if isinstance(few, dict) else False:
         return "last"

@@ -83,7 +83,9 @@ def prune_effect(
     inputs = check_inputs(model, inputs)
     classes = len(masks[0])
     if int(labels.max()) >= classes or any(len(m) != classes for m in masks):
-        raise InputError(f"masks must have a row per class (0 to {int(labels.max())}), got {[len(m) for m in masks]}.")
+        raise InputError(
+            f"masks must have a row per class (0 to {int(labels.max())}), got {[len(m) for m in masks]}."
+        )
 
     def probability(rows: Tensor) -> Tensor:
         picked = [m[rows] for m in masks]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -127,7 +127,9 @@ class Shard:
             *(arrays[n] for n in ("scores", "clean", "edited", "correct", "edited_correct", "targets")),
         )
         ids = tuple(arrays["ids"].tolist())
-        return cls(ids, arrays["labels"], arrays["predicted"], arrays["probability"], arrays["paths"], effects)
+        return cls(
+            ids, arrays["labels"], arrays["predicted"], arrays["probability"], arrays["paths"], effects
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,8 +194,11 @@ def trace(
     _claim_folder(folder, manifest, resume=resume)
     count = manifest["inputs"]
     units = tuple(
-        make_unit(_FUNCTION, {"settings": _payload(settings), "start": start, "stop": min(start + settings.shard, count)}
-                  | {"fingerprints": manifest["fingerprints"]})
+        make_unit(
+            _FUNCTION,
+            {"settings": _payload(settings), "start": start, "stop": min(start + settings.shard, count)}
+            | {"fingerprints": manifest["fingerprints"]},
+        )
         for start in range(0, count, settings.shard)
     )
     sizes = {unit.key: unit.payload["stop"] - unit.payload["start"] for unit in units}
@@ -212,12 +217,15 @@ def trace(
 def trace_shard(payload: Mapping[str, Any]) -> bytes:
     """Trace one slice; runs in any process that sees the model and the data. Returns packed arrays."""
     raw = dict(payload["settings"])
-    settings = TraceSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    settings = TraceSettings(**fields)
     dataset, loaded, tracer = _dataset(settings), _model(settings), _tracer(settings)
     found = {"model": loaded.fingerprint, "data": dataset.fingerprint}
     for name, wanted in payload["fingerprints"].items():
         if found[name] != wanted:
-            raise InputError(f"the {name} {getattr(settings, name)!r} changed since the run began; start a new one.")
+            raise InputError(
+                f"the {name} {getattr(settings, name)!r} changed since the run began; start a new one."
+            )
     labels = map_labels(dataset.class_names, loaded)
     parts = []
     start, stop = payload["start"], payload["stop"]
@@ -319,7 +327,11 @@ def _model(settings: TraceSettings) -> LoadedModel:
 @lru_cache(maxsize=2)
 def _tracer(settings: TraceSettings) -> NeuronPath:
     token: Any = int(settings.token) if settings.token.lstrip("-").isdigit() else settings.token
-    layers = None if settings.layers is None else [int(s) if s.lstrip("-").isdigit() else s for s in settings.layers]
+    layers = (
+        None
+        if settings.layers is None
+        else [int(s) if s.lstrip("-").isdigit() else s for s in settings.layers]
+    )
     kind: Any = {"units": settings.units, "rule": settings.rule, "form": settings.form}
     return NeuronPath(_model(settings).model, layers, token=token, steps=settings.steps, **kind)
 

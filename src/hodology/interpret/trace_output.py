@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,8 +53,12 @@ def write_outputs(run: TraceRun, *, parquet: bool = False) -> dict[str, Any]:
     known = labels >= 0
     accuracy = float((columns["predicted"] == labels)[known].mean()) if known.any() else None
     groups = np.where(known, labels, columns["predicted"]) if known.any() else columns["predicted"]
-    paths = PathSet.from_units(columns["paths"], _names(run), effects.scores[0], measure=_measure(run.settings))
-    widths = [site["width"] or int(columns["paths"][:, i].max()) + 1 for i, site in enumerate(run.manifest["sites"])]
+    paths = PathSet.from_units(
+        columns["paths"], _names(run), effects.scores[0], measure=_measure(run.settings)
+    )
+    widths = [
+        site["width"] or int(columns["paths"][:, i].max()) + 1 for i, site in enumerate(run.manifest["sites"])
+    ]
     profile = class_profile(paths, groups, widths=widths)
     agreement = None
     if len(profile.classes) > 1 and (profile.counts > 1).any() and len(groups) <= 20_000:
@@ -70,7 +73,9 @@ def write_outputs(run: TraceRun, *, parquet: bool = False) -> dict[str, Any]:
         "measure": _measure(run.settings),
         "table": [{k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in row.items()} for row in table],
         "agreement": agreement,
-        "preferred_paths": {loaded.class_name(int(c)): p for c, p in zip(profile.classes, profile.preferred().tolist())},
+        "preferred_paths": {
+            loaded.class_name(int(c)): p for c, p in zip(profile.classes, profile.preferred().tolist())
+        },
     }
     write_json(run.folder / "summary.json", summary)
     view = _view(run, loaded, columns, groups, effects, table, profile, accuracy)
@@ -84,7 +89,9 @@ def write_outputs(run: TraceRun, *, parquet: bool = False) -> dict[str, Any]:
 
 def _write_paths(run: TraceRun, *, parquet: bool) -> dict[str, Any]:
     """Stream the shards to JSON Lines; keep only columns of numbers."""
-    kept: dict[str, list[Any]] = {key: [] for key in ("ids", "labels", "predicted", "probability", "paths", "effects")}
+    kept: dict[str, list[Any]] = {
+        key: [] for key in ("ids", "labels", "predicted", "probability", "paths", "effects")
+    }
     names, measure = _names(run), _measure(run.settings)
     with ExitStack() as stack:
         writers = []
@@ -150,9 +157,16 @@ def _view(
             {"name": site["name"], "label": str(i + 1), "width": site["width"]}
             for i, site in enumerate(run.manifest["sites"])
         ],
-        "methods": [{"key": m, "label": METHOD_LABELS[m][0], "note": METHOD_LABELS[m][1]} for m in settings.methods],
+        "methods": [
+            {"key": m, "label": METHOD_LABELS[m][0], "note": METHOD_LABELS[m][1]} for m in settings.methods
+        ],
         "classes": [
-            {"id": int(c), "name": loaded.class_name(int(c)), "n": int(n), "layers": _top_units(paths[groups == c])}
+            {
+                "id": int(c),
+                "name": loaded.class_name(int(c)),
+                "n": int(n),
+                "layers": _top_units(paths[groups == c]),
+            }
             for c, n in zip(*counts)
         ],
         "similarity": np.round(profile.similarity(), 4).tolist() if len(counts[0]) <= 1000 else None,
@@ -212,13 +226,13 @@ def _top_units(paths: np.ndarray) -> list[list[list[float]]]:
 
 
 def _columns(effects: PathEffects) -> list[dict[str, Any]]:
-    found = [{"key": "jas", "label": "Joint attribution score", "short": "JAS", "percent": False, "better": "higher"}]
+    score = {"key": "jas", "label": "Joint attribution score", "short": "JAS", "percent": False}
+    found = [{**score, "better": "higher"}]
     for factor in effects.factors:
         word, better = ("Removal", "lower") if factor < 1 else ("Enhancement", "higher")
-        for figure in ("probability", "accuracy"):
-            short = f"{figure[:4].rstrip('u')}. x{factor:g}, %"
-            names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {figure}", "short": short}
-            found.append({**names, "percent": True, "better": better})
+        for figure, brief in (("probability", "prob."), ("accuracy", "acc.")):
+            names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {figure}"}
+            found.append({**names, "short": f"{brief} x{factor:g}, %", "percent": True, "better": better})
     return found
 
 

@@ -115,7 +115,9 @@ class LineAttribution:
         reuse_prefix: bool = True,
     ) -> None:
         if output not in get_args(OutputKind):
-            raise UnknownNameError(f"output {output!r} is not an output{near_names(output, get_args(OutputKind))}.")
+            raise UnknownNameError(
+                f"output {output!r} is not an output{near_names(output, get_args(OutputKind))}."
+            )
         if max_batch is not None and max_batch < 1:
             raise InputError(f"max_batch must be at least 1, got {max_batch}.")
         self.model = model
@@ -160,11 +162,15 @@ class LineAttribution:
                 whole=positions is None,
             )
         if torch.isnan(scores).any():
-            raise InputError("the model's scores contain NaN for this batch; check its weights and the inputs.")
+            raise InputError(
+                "the model's scores contain NaN for this batch; check its weights and the inputs."
+            )
         for site in self.sites:
             calls = activity.calls.get(site.name, 0)
             if calls != 1:
-                raise InputError(f"layer {site.name!r} ran {calls} times in one pass; it must run exactly once.")
+                raise InputError(
+                    f"layer {site.name!r} ran {calls} times in one pass; it must run exactly once."
+                )
         if callable(positions):
             held = activity[self.sites[-1].name]
             positions = positions(held.shape[1] if held.ndim == 3 else 1)
@@ -260,7 +266,12 @@ class LineAttribution:
             if prefix is not None:
                 stack.enter_context(prefix.reuse(rows))
                 last = self._last
-                if positions is not None and positions.shape[1] == 1 and last and last.module not in prefix.outputs:
+                if (
+                    positions is not None
+                    and positions.shape[1] == 1
+                    and last
+                    and last.module not in prefix.outputs
+                ):
                     stack.enter_context(run_last_block_at(self.model, last, positions))
             for i, value in held.items():
                 stack.enter_context(clamp_site(self.model, self.sites[i], value, positions))
@@ -292,7 +303,9 @@ class LineAttribution:
         where = None if run.positions is None else run.positions[rows]
         return [_pick(g, where, site, len(rows)) for g, site in zip(gradients, self.sites, strict=True)]
 
-    def _chunks(self, run: CleanRun, nodes: object, weights: object) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def _chunks(
+        self, run: CleanRun, nodes: object, weights: object
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Rows, line parameters and weights of steps x images, image by image, in pieces of `max_batch`."""
         device = run.scores.device
         alphas, shares = (torch.as_tensor(x, dtype=torch.float64, device=device) for x in (nodes, weights))
@@ -326,7 +339,9 @@ class LineAttribution:
             rows = torch.arange(min(len(run), self._rows(run)), device=run.scores.device)
             with evaluation_mode(self.model), torch.no_grad():
                 again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
-                if self._last is not None and not torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4):
+                if self._last is not None and not torch.allclose(
+                    again, run.scores[rows], rtol=1e-3, atol=1e-4
+                ):
                     self._last = None  # the output reads other positions too
                     again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
             if not torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4):

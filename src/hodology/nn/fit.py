@@ -103,13 +103,17 @@ def fit(
         When the checkpoint is damaged or of another model.
     """
     if len(x) == 0 or len(x) != len(y):
-        raise InputError(f"x and y must have the same number of rows, at least one, got {len(x)} and {len(y)}.")
+        raise InputError(
+            f"x and y must have the same number of rows, at least one, got {len(x)} and {len(y)}."
+        )
     if patience is not None and validation is None:
         raise InputError("patience needs validation data, got None.")
     per_epoch = -(-len(x) // batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * per_epoch)
-    state = _resume(checkpoint, model, optimizer) if checkpoint is not None and checkpoint.exists() else _State()
+    state = (
+        _resume(checkpoint, model, optimizer) if checkpoint is not None and checkpoint.exists() else _State()
+    )
     stopped = False
     for epoch in range(epochs):
         if epoch < len(state.losses):

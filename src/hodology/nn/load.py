@@ -120,7 +120,9 @@ def check_device(device: str) -> torch.device:
 def model_fingerprint(model: nn.Module) -> str:
     """SHA-256 of a model's class, parameters and buffers."""
     arrays = {
-        name: np.frombuffer(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), dtype=np.uint8)
+        name: np.frombuffer(
+            value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes(), dtype=np.uint8
+        )
         if value.ndim
         else value.detach().cpu().float().numpy()
         for name, value in model.state_dict().items()
@@ -140,7 +142,9 @@ def stack_arrays(contents: list[Any]) -> Tensor:
     arrays = []
     for content in contents:
         if isinstance(content, str):
-            raise InputError("the model has no preprocessing for texts; return (model, prepare) from the factory.")
+            raise InputError(
+                "the model has no preprocessing for texts; return (model, prepare) from the factory."
+            )
         if hasattr(content, "convert"):
             content = np.asarray(content, dtype=np.float32).transpose(2, 0, 1) / 255.0
         arrays.append(np.asarray(content, dtype=np.float32))
@@ -167,7 +171,9 @@ def _from_file(spec: str) -> LoadedModel:
     path = Path(file)
     if not path.is_file():
         raise InputError(f"model file {file} does not exist.")
-    module_spec = importlib.util.spec_from_file_location(f"hodology_user_{hash_json(str(path.resolve()))[:12]}", path)
+    module_spec = importlib.util.spec_from_file_location(
+        f"hodology_user_{hash_json(str(path.resolve()))[:12]}", path
+    )
     if module_spec is None or module_spec.loader is None:
         raise InputError(f"model file {file} cannot be imported.")
     module = importlib.util.module_from_spec(module_spec)
@@ -202,7 +208,9 @@ def _as_loaded(made: Any, spec: str) -> LoadedModel:
         names = getattr(made, "class_names", None)
         made = made.model
     if not isinstance(made, nn.Module) or not callable(prepare):
-        raise InputError(f"{spec} must return an nn.Module or (nn.Module, prepare), got {type(made).__name__}.")
+        raise InputError(
+            f"{spec} must return an nn.Module or (nn.Module, prepare), got {type(made).__name__}."
+        )
     if any(p.dtype in (torch.float16, torch.bfloat16) for p in made.parameters()):
         made = made.float()
     return LoadedModel(made, "array", spec, prepare, tuple(names) if names else None)

@@ -145,7 +145,9 @@ def _as_image(content: Any) -> Any:
         array = array.transpose(1, 2, 0)
     if array.dtype != np.uint8:
         array = (np.clip(array, 0.0, 1.0) * 255).astype(np.uint8)
-    return image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array).convert("RGB")
+    return image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array).convert(
+        "RGB"
+    )
 
 
 def _text_model(transformers: Any, spec: str) -> LoadedModel:
@@ -154,7 +156,9 @@ def _text_model(transformers: Any, spec: str) -> LoadedModel:
     tokenizer = _load(transformers.AutoTokenizer, spec)
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
-            raise InputError(f"the tokenizer of {spec!r} has neither a pad nor an end-of-text token; texts cannot be padded.")
+            raise InputError(
+                f"the tokenizer of {spec!r} has neither a pad nor an end-of-text token; texts cannot be padded."
+            )
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "right"  # positions then count from the first word, as in training
     longest = min(int(getattr(model.config, "max_position_embeddings", 1024) or 1024), 1024)

@@ -68,7 +68,9 @@ class VisionTransformer(nn.Module):
             self.cls_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
             self.pos_embed = nn.Parameter(torch.randn(1, (image_size // patch_size) ** 2 + 1, width) * 0.02)
             self.pos_drop = nn.Dropout(dropout)
-            self.blocks = nn.Sequential(*(Block(width, heads, hidden or 4 * width, dropout) for _ in range(depth)))
+            self.blocks = nn.Sequential(
+                *(Block(width, heads, hidden or 4 * width, dropout) for _ in range(depth))
+            )
             self.norm = nn.LayerNorm(width, eps=1e-6) if pool == "token" else nn.Identity()
             self.fc_norm = nn.LayerNorm(width, eps=1e-6) if pool == "avg" else nn.Identity()
             self.head = nn.Linear(width, classes)

@@ -36,7 +36,8 @@ def linear_map(module: nn.Module, value: Tensor) -> Tensor:
     """The map of a position-wise module, also while its own forward is replaced."""
     if isinstance(module, nn.Linear):
         return nn.functional.linear(value, module.weight, module.bias)
-    return value @ module.weight + module.bias  # Conv1D keeps its weight transposed
+    weight, bias = module.get_parameter("weight"), module.get_parameter("bias")
+    return value @ weight + bias  # Conv1D keeps its weight transposed
 
 
 @contextmanager
@@ -49,7 +50,9 @@ def run_last_block_at(model: nn.Module, site: Site, positions: Tensor) -> Iterat
     maps = [model.get_submodule(name) for name in up_projections(model, site)]
     down = model.get_submodule(site.module)
     plain = [*maps, down]
-    if not maps or not all(is_position_wise(m) and not m._forward_hooks and not m._forward_pre_hooks for m in plain):
+    if not maps or not all(
+        is_position_wise(m) and not m._forward_hooks and not m._forward_pre_hooks for m in plain
+    ):
         yield
         return
     index = torch.arange(len(positions), device=positions.device)[:, None]
@@ -64,7 +67,9 @@ def run_last_block_at(model: nn.Module, site: Site, positions: Tensor) -> Iterat
 
     def widen(x: Tensor) -> Tensor:
         narrowed = linear_map(down, x)
-        return narrowed.new_zeros(len(x), tokens[-1], narrowed.shape[-1]).index_put((index, positions), narrowed)
+        return narrowed.new_zeros(len(x), tokens[-1], narrowed.shape[-1]).index_put(
+            (index, positions), narrowed
+        )
 
     before = [m.__dict__.get("forward") for m in plain]
     try:

@@ -190,7 +190,9 @@ def _features(module: nn.Module) -> tuple[int, int] | None:
     if isinstance(module, nn.Linear):
         return module.in_features, module.out_features
     weight = getattr(module, "weight", None)
-    if type(module).__name__ == "Conv1D" and weight is not None and weight.ndim == 2:  # GPT-2 keeps it transposed
+    if (
+        type(module).__name__ == "Conv1D" and weight is not None and weight.ndim == 2
+    ):  # GPT-2 keeps it transposed
         return weight.shape[0], weight.shape[1]
     inner = getattr(module, "base_layer", None)  # adapters such as LoRA wrap the linear map
     return _features(inner) if isinstance(inner, nn.Module) else None

@@ -159,14 +159,14 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
         for module in training:
             module.training = False
         for parameter in learning:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
         with torch.inference_mode(mode=False):
             yield
     finally:
         for module in training:
             module.training = True
         for parameter in learning:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad = True
 
 
 def _resolve(model: nn.Module, sites: Sequence[Site | str]) -> list[Site]:

@@ -28,7 +28,8 @@ def draw_paths(paths: PathSet, *, max_paths: int = 200, width: int = 900) -> str
         for step in path.steps:
             counts[step.place][step.unit] += 1
     rows = {
-        place: {unit: i for i, (unit, _) in enumerate(_ranked(counter)[:_ROWS])} for place, counter in counts.items()
+        place: {unit: i for i, (unit, _) in enumerate(_ranked(counter)[:_ROWS])}
+        for place, counter in counts.items()
     }
     height = 60 + 26 * (max((min(len(c), _ROWS + 1) for c in counts.values()), default=1))
     gap = (width - 80) / max(len(paths.places) - 1, 1)
@@ -37,7 +38,9 @@ def draw_paths(paths: PathSet, *, max_paths: int = 200, width: int = 900) -> str
         x = 40 + gap * paths.places.index(place) if len(paths.places) > 1 else width / 2
         return x, 48 + 26 * rows[place].get(unit, _ROWS)
 
-    lines = Counter((at(a.place, a.unit), at(b.place, b.unit)) for p in items for a, b in zip(p.steps, p.steps[1:]))
+    lines = Counter(
+        (at(a.place, a.unit), at(b.place, b.unit)) for p in items for a, b in zip(p.steps, p.steps[1:])
+    )
     most = max(lines.values(), default=1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',

@@ -94,7 +94,9 @@ def write_parquet(paths: PathSet, file: str | FilePath) -> None:
             "id": arrow.array([p.id for p in items], arrow.string()),
             "score": arrow.array([p.score for p in items], arrow.float64()),
             "places": arrow.array([[s.place for s in p.steps] for p in items], arrow.list_(arrow.string())),
-            "units": arrow.array([[json.dumps(s.unit) for s in p.steps] for p in items], arrow.list_(arrow.string())),
+            "units": arrow.array(
+                [[json.dumps(s.unit) for s in p.steps] for p in items], arrow.list_(arrow.string())
+            ),
             "attributes": arrow.array([json.dumps(dict(p.attributes)) for p in items], arrow.string()),
         }
     ).replace_schema_metadata({"hodology": json.dumps({**_HEADER, "measure": paths.measure})})
@@ -153,7 +155,6 @@ def read_path_graph(file: str | FilePath) -> nx.DiGraph:
     if not graph.is_directed():
         raise FileFormatError(f"{file} holds an undirected graph; path graphs are directed.")
     return graph
-
 
 
 def _line(text: str, file: str | FilePath, number: int) -> dict[str, Any]:

@@ -102,7 +102,9 @@ class PathSet:
         lengths = {len(self.scores), len(self.ids), len(self.offsets) - 1}
         lengths |= {len(values) for values in self.attributes.values()}
         if len(lengths) != 1:
-            raise InputError(f"scores, ids and attributes must have one entry per path, got lengths {sorted(lengths)}.")
+            raise InputError(
+                f"scores, ids and attributes must have one entry per path, got lengths {sorted(lengths)}."
+            )
 
     @classmethod
     def from_units(
@@ -243,7 +245,11 @@ class PathSet:
         first = self.step_place[:count]
         regular = n * count == len(self.step_place) and np.array_equal(self.offsets, np.arange(n + 1) * count)
         k = count // max(len(self.places), 1)
-        if not regular or not np.array_equal(self.step_place, np.tile(first, n)) or k * len(self.places) != count:
+        if (
+            not regular
+            or not np.array_equal(self.step_place, np.tile(first, n))
+            or k * len(self.places) != count
+        ):
             raise InputError("the paths do not run through the same places; iterate over them.")
         return self.step_unit.reshape(n, len(self.places), k)
 
@@ -277,7 +283,9 @@ class PathSet:
         """
         other = self if other is None else other
         if len(self) * len(other) > _PAIRS:
-            raise InputError(f"{len(self)} x {len(other)} similarities are more than {_PAIRS:.0e}; take a part of the paths.")
+            raise InputError(
+                f"{len(self)} x {len(other)} similarities are more than {_PAIRS:.0e}; take a part of the paths."
+            )
         columns: dict[Step, int] = {}
         a, b = self._incidence(columns), other._incidence(columns)
         a.resize(len(self), len(columns))
@@ -304,7 +312,8 @@ class PathSet:
         rows = sorted(counts.items(), key=lambda item: -item[1])
         head = {} if by is None else {by: None}
         return [
-            {**({by: g} if by is not None else head), "place": p, "unit": u, "count": c} for (g, p, u), c in rows
+            {**({by: g} if by is not None else head), "place": p, "unit": u, "count": c}
+            for (g, p, u), c in rows
         ]
 
     def to_networkx(self) -> nx.DiGraph:
@@ -367,7 +376,9 @@ class PathSet:
 
     def _column(self, attribute: str) -> tuple[Value, ...]:
         if attribute not in self.attributes:
-            raise UnknownNameError(f"attribute {attribute!r} is not there{near_names(attribute, self.attributes)}.")
+            raise UnknownNameError(
+                f"attribute {attribute!r} is not there{near_names(attribute, self.attributes)}."
+            )
         return self.attributes[attribute]
 
     def _path(self, i: int) -> Path:
@@ -400,6 +411,6 @@ class PathSet:
 
 
 def _frozen(values: np.ndarray, dtype: type) -> np.ndarray:
-    array = np.array(values, dtype=dtype)
+    array: np.ndarray = np.array(values, dtype=dtype)
     array.flags.writeable = False
     return array

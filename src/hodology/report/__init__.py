@@ -1,5 +1,7 @@
 """What people look at: static, self-contained HTML. Reads results, computes nothing."""
 
-from hodology.report.pages import write_atlas, write_study_page, write_trace_report
+from hodology.report.png import encode_png, png_data_uri
+from hodology.report.study_pages import write_atlas, write_study_page
+from hodology.report.trace_page import write_trace_report
 
-__all__ = ["write_atlas", "write_study_page", "write_trace_report"]
+__all__ = ["encode_png", "png_data_uri", "write_atlas", "write_study_page", "write_trace_report"]

@@ -98,7 +98,9 @@ def bootstrap_interval(
     if n_resamples < 1:
         raise InputError(f"n_resamples must be at least 1, got {n_resamples}.")
     if method not in ("percentile", "bca"):
-        raise UnknownNameError(f"method {method!r} is not an interval{near_names(method, ('percentile', 'bca'))}.")
+        raise UnknownNameError(
+            f"method {method!r} is not an interval{near_names(method, ('percentile', 'bca'))}."
+        )
     reduce = _statistic(statistic, array.ndim)
     generator = stream(rng, "bootstrap") if isinstance(rng, (int, np.integer)) else rng
     n = len(array)
@@ -138,14 +140,20 @@ def hierarchical_bootstrap(
     means = np.empty(n_resamples)
     for i in range(n_resamples):
         picked = generator.integers(0, len(arrays), len(arrays))
-        means[i] = np.mean([arrays[g][generator.integers(0, len(arrays[g]), len(arrays[g]))].mean() for g in picked])
+        means[i] = np.mean(
+            [arrays[g][generator.integers(0, len(arrays[g]), len(arrays[g]))].mean() for g in picked]
+        )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     estimate = float(np.mean([g.mean() for g in arrays]))
     return Interval(estimate, float(low), float(high), level, len(arrays), "hierarchical")
 
 
 def _bca_tails(
-    array: np.ndarray, reduce: Callable[[np.ndarray], np.ndarray], draws: np.ndarray, estimate: float, tails: np.ndarray
+    array: np.ndarray,
+    reduce: Callable[[np.ndarray], np.ndarray],
+    draws: np.ndarray,
+    estimate: float,
+    tails: np.ndarray,
 ) -> np.ndarray:
     from scipy.stats import norm
 
@@ -166,12 +174,16 @@ def _statistic(statistic: Statistic, ndim: int) -> Callable[[np.ndarray], np.nda
     if callable(statistic):
         return statistic
     if ndim != 1:
-        raise InputError(f"statistic {statistic!r} needs values of one dimension, got {ndim}; pass a callable.")
+        raise InputError(
+            f"statistic {statistic!r} needs values of one dimension, got {ndim}; pass a callable."
+        )
     if statistic == "mean":
         return lambda x: x.mean(axis=-1)
     if statistic == "median":
         return lambda x: np.median(x, axis=-1)
-    raise UnknownNameError(f"statistic {statistic!r} does not exist{near_names(str(statistic), ('mean', 'median'))}.")
+    raise UnknownNameError(
+        f"statistic {statistic!r} does not exist{near_names(str(statistic), ('mean', 'median'))}."
+    )
 
 
 def _checked(values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:

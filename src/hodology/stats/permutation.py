@@ -57,14 +57,20 @@ def label_permutation_test(
     """
     labels = np.asarray(labels)
     if len(labels) < 2 or n_permutations < 1:
-        raise InputError(f"a test needs two labels and one permutation, got {len(labels)} and {n_permutations}.")
+        raise InputError(
+            f"a test needs two labels and one permutation, got {len(labels)} and {n_permutations}."
+        )
     generator = stream(rng, "permutation")
     null = np.array([statistic(generator.permutation(labels)) for _ in range(n_permutations)], dtype=float)
     return _result(float(statistic(labels)), null, alternative, exact=False)
 
 
 def sign_flip_test(
-    differences: np.ndarray, *, n_permutations: int = 10_000, alternative: Alternative = "greater", rng: int = 0
+    differences: np.ndarray,
+    *,
+    n_permutations: int = 10_000,
+    alternative: Alternative = "greater",
+    rng: int = 0,
 ) -> PermutationResult:
     """Test the mean of paired differences by flipping signs; all patterns for up to 14 differences."""
     d = np.asarray(differences, dtype=float)

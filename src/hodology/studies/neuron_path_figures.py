@@ -36,14 +36,18 @@ SIZES: dict[str, dict[str, Any]] = {
 def measure(payload: Mapping[str, Any]) -> bytes:
     """All figures of one seed, as JSON."""
     seed, size = payload["seed"], SIZES[payload["size"]]
-    model, x, y, accuracy = _digits(seed, size) if payload["data"] is None else _real(payload["data"], seed, size)
+    model, x, y, accuracy = (
+        _digits(seed, size) if payload["data"] is None else _real(payload["data"], seed, size)
+    )
     count = size["images"]
     tracer = NeuronPath(model)
     run = tracer.run(x[:count], y[:count])
     paths = {"neuron-path": tracer.find(run)}
     paths |= {name: tracer.baseline(name, run, rng=seed) for name in BASELINES}  # type: ignore[arg-type]
     diagonal = NeuronPath(model, form="diagonal", token=tracer.token)
-    effects = evaluate_paths(model, run.inputs, {**paths, "diagonal": diagonal.find(run)}, targets=run.targets)
+    effects = evaluate_paths(
+        model, run.inputs, {**paths, "diagonal": diagonal.find(run)}, targets=run.targets
+    )
     found: dict[str, Any] = {"accuracy": accuracy, "methods": {}}
     for i, name in enumerate(effects.methods):
         found["methods"][name] = {
@@ -93,14 +97,22 @@ def _real(folder: str, seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.T
 def _classes(paths: PathResult, scores: torch.Tensor, labels: np.ndarray, seed: int) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
-    agreement, profile = class_agreement(paths, labels, n_permutations=200, rng=seed), class_profile(paths, labels)
+    agreement, profile = (
+        class_agreement(paths, labels, n_permutations=200, rng=seed),
+        class_profile(paths, labels),
+    )
     given = scores.softmax(dim=1).numpy()[:, profile.classes]
     confusion = np.stack([given[labels == c].mean(axis=0) for c in profile.classes])
     pairs = np.triu_indices(len(confusion), 1)
     correlation = spearmanr(profile.similarity()[pairs], (confusion + confusion.T)[pairs]).statistic
     nearest = ", ".join(f"{a}-{b} ({s:.2f})" for a, b, s in profile.nearest(5))
-    return {"within": agreement.within, "between": agreement.between, "p": agreement.p_value,
-            "confusion": float(correlation), "nearest": nearest}
+    return {
+        "within": agreement.within,
+        "between": agreement.between,
+        "p": agreement.p_value,
+        "confusion": float(correlation),
+        "nearest": nearest,
+    }
 
 
 def _pruning(
@@ -116,17 +128,30 @@ def _pruning(
     for k in size["keep"]:
         masks = {
             "ours": prune_mask(tracer.find(run, top_k=k), y[choose], k, widths=widths, n_classes=classes),
-            "active": prune_mask(tracer.baseline("activation", run, top_k=k), y[choose], k, widths=widths,
-                                 n_classes=classes),
+            "active": prune_mask(
+                tracer.baseline("activation", run, top_k=k), y[choose], k, widths=widths, n_classes=classes
+            ),
             "random": random_masks(widths, classes, k, torch_stream(seed, "masks", k)),
         }
         where = run.positions if run.positions is None else run.positions[:1]
         sites = [site.name for site in tracer.sites]
         out[str(k)] = {
-            name: asdict(prune_effect(model, x[test], y[test], sites, mask, positions=0 if where is None else where))
-            | {f"share {q}": prune_effect(model, x[test], y[test], sites, mask, share=q, rng=seed,
-                                          positions=0 if where is None else where).right_class
-               for q in (0.1, 0.3, 0.5)}
+            name: asdict(
+                prune_effect(model, x[test], y[test], sites, mask, positions=0 if where is None else where)
+            )
+            | {
+                f"share {q}": prune_effect(
+                    model,
+                    x[test],
+                    y[test],
+                    sites,
+                    mask,
+                    share=q,
+                    rng=seed,
+                    positions=0 if where is None else where,
+                ).right_class
+                for q in (0.1, 0.3, 0.5)
+            }
             for name, mask in masks.items()
         }
     return out

@@ -60,7 +60,9 @@ def find_paper(name: str) -> Paper:
     for paper in papers():
         if name in (paper.slug, str(paper.number), f"{paper.number:02d}", f"{paper.number:02d}-{paper.slug}"):
             return paper
-    raise UnknownNameError(f"study {name!r} is not in the catalogue{near_names(name, [p.slug for p in papers()])}.")
+    raise UnknownNameError(
+        f"study {name!r} is not in the catalogue{near_names(name, [p.slug for p in papers()])}."
+    )
 
 
 def find_record(slug: str, *, size: str | None = None) -> dict[str, Any] | None:

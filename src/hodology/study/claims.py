@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from hodology.errors import InputError
 from hodology.stats import t_interval
 
@@ -57,7 +59,7 @@ class Claim:
 
 def judge(
     claim: str,
-    per_seed: Sequence[float],
+    per_seed: Sequence[float] | np.ndarray,
     *,
     paper: str,
     unit: str = "",

@@ -18,7 +18,9 @@ __all__ = ["commit", "source_hash", "versions"]
 def source_hash() -> str:
     """Hash over all Python files of the installed package; results of other code never mix with ours."""
     root = Path(hodology.__file__).parent
-    return hash_json([[str(f.relative_to(root)), hash_bytes(f.read_bytes())] for f in sorted(root.rglob("*.py"))])[:16]
+    return hash_json(
+        [[str(f.relative_to(root)), hash_bytes(f.read_bytes())] for f in sorted(root.rglob("*.py"))]
+    )[:16]
 
 
 def commit() -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from hodology.errors import InputError
 from hodology.files import hash_json
 from hodology.study.catalogue import Paper
@@ -72,7 +74,7 @@ class Study:
         claim: str,
         *,
         paper: str,
-        measured: Sequence[float],
+        measured: Sequence[float] | np.ndarray,
         unit: str = "",
         holds_above: float | None = None,
         holds_below: float | None = None,
@@ -80,9 +82,17 @@ class Study:
     ) -> Claim:
         """Judge a claim by one value per seed (see `hodology.study.judge`) and keep it."""
         if len(measured) != len(self.seeds):
-            raise InputError(f"claim {claim!r} needs one value per seed ({len(self.seeds)}), got {len(measured)}.")
+            raise InputError(
+                f"claim {claim!r} needs one value per seed ({len(self.seeds)}), got {len(measured)}."
+            )
         found = judge(
-            claim, measured, paper=paper, unit=unit, holds_above=holds_above, holds_below=holds_below, note=note
+            claim,
+            measured,
+            paper=paper,
+            unit=unit,
+            holds_above=holds_above,
+            holds_below=holds_below,
+            note=note,
         )
         self.claims.append(found)
         return found

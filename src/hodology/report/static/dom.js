@@ -1,9 +1,7 @@
-"use strict";
-// Small helpers. Text always goes in as text nodes or attributes, never as markup, so names are inert.
+// Small helpers. Text always goes in as text nodes or attributes, never as markup, so that names are inert.
 const SVG = "http://www.w3.org/2000/svg";
 
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
+function fill(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     node.setAttribute(key, value === true ? "" : String(value));
@@ -12,25 +10,39 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
 function draw(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
-  node.append(...children);
-  return node;
+  return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
 function byId(id) { return document.getElementById(id); }
 
-function percent(value, digits = 1) { return `${(100 * value).toFixed(digits)} %`; }
+function clamp(value, low, high) { return Math.max(low, Math.min(high, value)); }
 
-function setUpTheme() {
-  const button = byId("theme");
-  if (!button) return;
-  button.addEventListener("click", () => {
-    const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    button.setAttribute("aria-pressed", String(!dark));
-    document.dispatchEvent(new CustomEvent("themechange"));
-  });
+function percent(value, digits = 1) {
+  return value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits).replace("-", "\u2212")} %`;
+}
+
+function number(value, digits = 3) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  const text = size !== 0 && size < 1e-3 ? value.toExponential(digits - 2) : value.toPrecision(digits);
+  return text.replace("-", "\u2212").replace("e\u2212", "e-");
+}
+
+// A path's step is one unit, or the list of units that the path takes in that layer.
+function asUnits(step) { return Array.isArray(step) ? step : [step]; }
+
+function pathText(path) { return path.map((step) => asUnits(step).join("+")).join(" → "); }
+
+// A row of terms and values for a description list; values that are not known are left out.
+function terms(pairs) {
+  const list = make("dl");
+  for (const [term, value] of pairs) {
+    if (value !== null && value !== undefined) list.append(make("dt", {}, term), make("dd", {}, value));
+  }
+  return list;
 }

@@ -1,81 +1,92 @@
-// State of the page: the chosen class and the item whose own path is shown.
-const data = JSON.parse(byId("data").textContent);
+// State of the page: the chosen class, and the input or the unit that is looked at.
+const data = window.HODOLOGY;
+const nameOf = new Map(data.classes.map((group) => [group.id, group.name]));
+const itemsOf = new Map(data.classes.map((group) => [group.id, []]));
+const only = data.classes.length === 1 ? data.classes[0] : null;
+for (const item of data.items) (itemsOf.get(item.class) ?? itemsOf.get(only?.id))?.push(item);
 let chosen = 0;
-let shown = null;
-let pinned = false;
-let heat = { mark() {} };
 
-function itemsOf(index) { return data.items.filter((item) => item.class === data.classes[index].id); }
+function predictedName(item) { return nameOf.get(item.predicted) ?? item.predictedName ?? `class ${item.predicted}`; }
 
-function redraw() { drawDiagram(byId("diagram"), data, data.classes[chosen], itemsOf(chosen), shown); }
+function say(text) { byId("said").textContent = text; }
 
-function describe() {
-  const host = byId("detail");
+const diagram = makeDiagram(byId("diagram"), data, { unit: showUnit });
+const strip = makeStrip(byId("strip"), byId("strip-note"), { item: showItem });
+const heat = makeSimilarity(data, select);
+
+function card(...children) { byId("detail").replaceChildren(...children.filter(Boolean)); }
+
+function preferred(group) { return group.layers.map((units) => (units.length ? units[0][0] : "–")); }
+
+function showClass() {
   const group = data.classes[chosen];
-  if (!shown) {
-    const path = group.layers.map((units) => units[0][0]).join(" → ");
-    host.replaceChildren(make("div", { class: "words" },
-      make("p", {}, make("strong", {}, group.name), ` · ${group.n} inputs`),
-      make("p", { class: "mono small" }, `preferred path ${path}`),
-      make("p", { class: "small soft" }, "Point at an input, or focus it, to see its own path.")));
-    return;
-  }
-  const words = make("div", { class: "words" },
-    make("p", {}, make("strong", {}, shown.id), ` · predicted ${shown.predictedName ?? shown.predicted}, ${percent(shown.probability)}`),
-    make("p", { class: "mono small" }, `path ${shown.path.map((step) => asUnits(step).join("+")).join(" → ")}`),
-    make("p", { class: "small soft" }, `joint attribution score ${shown.score.toPrecision(3)}`));
-  if (shown.text) words.append(make("p", {}, shown.text));
-  host.replaceChildren(...(shown.image ? [make("img", { src: shown.image, alt: "" })] : []), words);
+  const input = itemsOf.get(group.id).length ? "Point at an input below, or move to it with Tab and the arrow keys, to see its own path. Point at a unit to see who uses it." : "Point at a unit to see who uses it.";
+  card(make("div", {}, make("h3", {}, group.name),
+    terms([["Inputs", group.n.toLocaleString("en")], ["Path", pathText(preferred(group))]]), make("p", { class: "hint" }, input)));
 }
 
-function show(item, pin = false) {
-  if (!pin && pinned) return;
-  if (pin) pinned = !(pinned && shown === item);
-  shown = pin && !pinned ? null : item;
-  for (const button of byId("strip").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(pinned && shown !== null && button.dataset.id === shown.id));
-  }
-  redraw();
-  describe();
+function showItem(item, aloud = false) {
+  diagram.showItem(item);
+  if (!item) return showClass();
+  const wrong = missed(item);
+  const label = item.class === null ? null : nameOf.get(item.class) ?? `class ${item.class}`;
+  const guess = make("span", { class: wrong ? "missed" : null }, predictedName(item), wrong ? " (differs)" : "");
+  const shared = item.path.filter((step, layer) => asUnits(step).includes(preferred(data.classes[chosen])[layer])).length;
+  card(
+    item.image ? picture(item.image, `Input ${item.id}`) : null,
+    make("div", {}, item.text ? make("p", { class: "passage" }, item.text) : null ?? "", make("h3", {}, item.id),
+      terms([["Class", label], ["Predicted", guess], ["Probability", percent(item.probability)], ["Score", number(item.score)],
+        ["Path", pathText(item.path)], ["As the class", `${shared} of ${item.path.length} layers`]])));
+  if (aloud) say(`${item.id}, predicted ${predictedName(item)} ${percent(item.probability)}, path ${item.path.map((step) => asUnits(step).join(" and ")).join(", ")}`);
 }
 
-function fillStrip() {
-  const strip = byId("strip");
-  strip.replaceChildren(...itemsOf(chosen).slice(0, 60).map((item) => {
-    const missed = item.predicted !== item.class;
-    const button = make("button", { type: "button", "data-id": item.id, "aria-pressed": "false",
-      class: item.image ? (missed ? "missed" : "") : "card", "aria-label": `${item.id}${missed ? `, predicted ${item.predictedName ?? item.predicted}` : ""}` });
-    button.append(item.image ? make("img", { src: item.image, alt: "", loading: "lazy" }) : item.text ?? item.id);
-    button.addEventListener("mouseenter", () => show(item));
-    button.addEventListener("mouseleave", () => show(null));
-    button.addEventListener("focus", () => show(item));
-    button.addEventListener("blur", () => show(null));
-    button.addEventListener("click", () => show(item, true));
-    return make("li", {}, button);
-  }));
+function showUnit(layer, unit) {
+  strip.markUnit(layer, unit);
+  if (layer === null) return showClass();
+  const users = data.classes.map((group, index) => [group.layers[layer].find(([other]) => other === unit)?.[1] ?? 0, index]).filter(([share]) => share > 0).sort((a, b) => b[0] - a[0]);
+  const share = users.find(([, index]) => index === chosen)?.[0] ?? 0;
+  const others = users.filter(([, index]) => index !== chosen).slice(0, 6).map(([much, index]) => `${data.classes[index].name} ${percent(much, 0)}`);
+  card(make("div", {}, make("h3", {}, `Unit ${unit}`),
+    terms([["Layer", data.layers[layer].label], ["Site", make("span", { class: "code" }, data.layers[layer].name)],
+      ["Used by", `${percent(share, 0)} of ${data.classes[chosen].name}`], ["Also by", only ? null : others.join(", ") || "no other class's top units"]])));
+  if (document.activeElement === byId("diagram")) say(`Layer ${data.layers[layer].label}, unit ${unit}: ${percent(share, 0)} of ${data.classes[chosen].name}`);
 }
 
 function select(index) {
   chosen = (index + data.classes.length) % data.classes.length;
-  shown = null;
-  pinned = false;
+  const group = data.classes[chosen];
   byId("class").value = String(chosen);
-  fillStrip();
-  redraw();
-  describe();
+  diagram.showClass(group, itemsOf.get(group.id));
+  strip.fill(itemsOf.get(group.id), `Inputs of ${group.name}`, predictedName);
+  showClass();
   heat.mark(chosen);
+  if (byId("units").open) fillUnits();
+  say(`Class ${group.name}, preferred path ${preferred(group).join(", ")}`);
+}
+
+function fillUnits() {
+  const rows = data.classes[chosen].layers.map((units, layer) => make("tr", {},
+    make("th", { scope: "row", class: "number" }, data.layers[layer].label),
+    make("td", {}, units.map(([unit, share]) => `${unit} (${percent(share, 0)})`).join(", "))));
+  byId("units-table").replaceChildren(make("table", {},
+    make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "number" }, "Layer"), make("th", { scope: "col" }, "Units, with the share of inputs that use them"))),
+    make("tbody", {}, ...rows)));
 }
 
 function start() {
-  setUpTheme();
   const choice = byId("class");
-  data.classes.forEach((group, index) => choice.append(make("option", { value: index }, `${group.name} (${group.n})`)));
+  choice.append(...data.classes.map((group, index) => make("option", { value: index }, `${group.name} (${group.n.toLocaleString("en")})`)));
   choice.addEventListener("change", () => select(Number(choice.value)));
   byId("previous").addEventListener("click", () => select(chosen - 1));
   byId("next").addEventListener("click", () => select(chosen + 1));
-  drawBars(data);
-  fillTable(data);
-  heat = drawSimilarity(data, select);
+  byId("chooser").addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    select(chosen + step);
+  });
+  byId("chooser").hidden = only !== null;
+  byId("units").addEventListener("toggle", () => { if (byId("units").open) fillUnits(); });
   select(0);
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 from hodology.rng import stream
 from hodology.work import Unit, make_unit
 
-WORK = "work_functions:work"
+WORK = "engine_functions:work"
 
 
 def work(payload: Mapping[str, Any]) -> bytes:
@@ -68,7 +68,9 @@ def threads(payload: Mapping[str, Any]) -> bytes:
     return json.dumps({"torch": torch.get_num_threads(), "pools": sorted(pools)}).encode()
 
 
-def make_units(folder: Path, count: int = 6, special: Mapping[int, Mapping[str, Any]] | None = None) -> list[Unit]:
+def make_units(
+    folder: Path, count: int = 6, special: Mapping[int, Mapping[str, Any]] | None = None
+) -> list[Unit]:
     """Units of `work` that log into `folder`."""
     log = str(folder / "log")
     return [make_unit(WORK, {"index": i, "log": log, **(special or {}).get(i, {})}) for i in range(count)]
