@@ -183,9 +183,8 @@ def test_an_error_that_pickle_cannot_rebuild_is_not_taken_for_a_dead_worker(tmp_
 
 @pytest.mark.parametrize("engine", [SerialEngine(threads=1), ProcessEngine(jobs=1, threads=1)])
 def test_units_use_the_threads_they_are_given(tmp_path: Path, engine: Engine) -> None:
-    import torch
-
     import sklearn  # noqa: F401  sets a variable of its own when it is first loaded
+    import torch
 
     before, variables = torch.get_num_threads(), dict(os.environ)
     torch.set_num_threads(2)

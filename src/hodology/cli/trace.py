@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -160,7 +159,6 @@ def _train_digits(spec: str, *, quiet: bool) -> None:
             bar.advance(1)
 
         digits_vit(seed=int(digits), on_epoch=on_epoch)
-        bar.start(1)
 
 
 def _print_table(view: dict[str, Any], out: Path) -> None:
@@ -173,7 +171,7 @@ def _print_table(view: dict[str, Any], out: Path) -> None:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
     table.add_column("method", no_wrap=True)
     for column in columns:
-        table.add_column(column["short"], justify="right", no_wrap=True)
+        table.add_column(column["short"], justify="right")
     for row in view["table"]["rows"]:
         table.add_row(row["label"], *(_cell(row[c["key"]], percent=c["percent"]) for c in columns))
     console = Console()
@@ -191,16 +189,12 @@ def _cell(interval: dict[str, Any], *, percent: bool) -> str:
 
 
 def _quiet_libraries() -> None:
-    """Keep the loading chatter of transformers off the terminal; its errors still show."""
-    import importlib.util
-
-    if importlib.util.find_spec("transformers") is None:
-        return
+    """Keep the loading chatter of transformers off the terminal; errors still show, the user's settings win."""
     import os
 
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    with contextlib.suppress(KeyError):
-        os.environ["TQDM_DISABLE"]  # the user's own setting wins
-        return
-    os.environ["TQDM_DISABLE"] = "1"
+    for name, value in (
+        ("TRANSFORMERS_VERBOSITY", "error"),
+        ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
+        ("TQDM_DISABLE", "1"),
+    ):
+        os.environ.setdefault(name, value)

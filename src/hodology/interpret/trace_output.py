@@ -230,9 +230,10 @@ def _columns(effects: PathEffects) -> list[dict[str, Any]]:
     found = [{**score, "better": "higher"}]
     for factor in effects.factors:
         word, better = ("Removal", "lower") if factor < 1 else ("Enhancement", "higher")
-        for figure, brief in (("probability", "prob."), ("accuracy", "acc.")):
+        for figure in ("probability", "accuracy"):
             names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {figure}"}
-            found.append({**names, "short": f"{brief} x{factor:g}, %", "percent": True, "better": better})
+            short = f"{figure}\nx {factor:g}, %"
+            found.append({**names, "short": short, "percent": True, "better": better})
     return found
 
 

@@ -11,182 +11,135 @@ from typing import Any
 
 import numpy as np
 
+from hodology.stats import hierarchical_bootstrap
+from hodology.studies.neuron_path_tables import write_tables
 from hodology.study import Study
 
 __all__ = ["run"]
+
+_BOXES = "box plots over 1000 classes: above both baselines on four models (no table)"
+_BARS = "figure of zero-out and doubling: lowest and highest of all methods (no table)"
+_KEPT = "ViT-B/16, all other class-token units zeroed: base 67.6 %, keep top-5 68.8 %"
+_OURS = "not in the paper"
 
 
 def run(study: Study) -> None:
     """Measure the five claims of the paper, with their controls."""
     found = study.measure("hodology.studies.neuron_path_figures:measure")
+    _scores(study, found)
+    _edits(study, found)
+    _classes(study, found)
+    _pruning(study, found)
+    _joint(study, found)
+    write_tables(study, found)
 
-    def of(method: str, figure: str) -> np.ndarray:
-        return np.array([seed["methods"][method][figure] for seed in found])
 
-    ours, active, influence, single = (
-        of(m, "jas") for m in ("neuron-path", "activation", "influence", "kn-ig")
-    )
-    higher = "box plots over 1000 classes: above both baselines on four models"
-    study.claim(
-        "1. The found path's JAS is at least twice that of the most active units",
-        paper=higher,
-        measured=np.log2(ours / active),
-        holds_above=1.0,
-        unit="log2 of the ratio of mean JAS",
-    )
-    study.claim(
-        "1. ... and at least 1.5 times that of influence patterns",
-        paper=higher,
-        measured=np.log2(ours / influence),
-        holds_above=0.585,
-        unit="log2 of the ratio of mean JAS",
-    )
-    study.claim(
-        "1. Control: a random path scores next to nothing",
-        paper="not in the paper",
-        measured=np.abs(of("random", "jas")) / ours,
-        holds_below=0.05,
-        unit="share of our JAS",
-    )
+def _of(found: list[dict[str, Any]], method: str, figure: str) -> np.ndarray:
+    return np.array([seed["methods"][method][figure] for seed in found])
 
-    removal, doubling = of("neuron-path", "removal"), of("neuron-path", "enhancement")
-    figure = "figure of zero-out and doubling: lowest and highest of all methods"
-    study.claim(
-        "2. Removing the path lowers the probability more than removing the most active units",
-        paper=figure,
-        measured=removal - of("activation", "removal"),
-        holds_below=0.0,
-        unit="points of %",
-    )
-    study.claim(
-        "2. ... and more than removing influence patterns",
-        paper=figure,
-        measured=removal - of("influence", "removal"),
-        holds_below=0.0,
-        unit="points of %",
-    )
-    study.claim(
-        "2. Removing the path costs at least 4 points of accuracy",
-        paper="tables: largest loss",
-        measured=of("neuron-path", "accuracy"),
-        holds_below=-4.0,
-        unit="points",
-    )
-    study.claim(
-        "2. Doubling the path raises the probability",
-        paper=figure,
-        measured=doubling,
-        holds_above=0.0,
-        unit="%",
-    )
-    study.claim(
-        "2. ... more than doubling the most active units",
-        paper=figure,
-        measured=doubling - of("activation", "enhancement"),
-        holds_above=0.0,
-        unit="points of %",
-    )
 
+def _scores(study: Study, found: list[dict[str, Any]]) -> None:
+    ours = _of(found, "neuron-path", "jas")
+    for words, other, ratio in (
+        ("1. The path found has at least twice the JAS of the most active units", "activation", 2.0),
+        ("1. ... and at least 1.5 times that of influence patterns", "influence", 1.5),
+    ):
+        measured, unit = ours / _of(found, other, "jas"), "times"
+        study.claim(words, paper=_BOXES, measured=measured, holds_above=ratio, unit=unit)
+    share = np.abs(_of(found, "random", "jas")) / ours
+    words, unit = "1. Control: a random path scores next to nothing", "share of our JAS"
+    study.claim(words, paper=_OURS, measured=share, holds_below=0.05, unit=unit)
+
+
+def _edits(study: Study, found: list[dict[str, Any]]) -> None:
+    removal, doubling = _of(found, "neuron-path", "removal"), _of(found, "neuron-path", "enhancement")
+    active, influence = _of(found, "activation", "removal"), _of(found, "influence", "removal")
+    percent, points = "% of probability", "points of accuracy"
+    for words, measured, threshold, unit in (
+        (
+            "2. Removing the path costs over 3 times what removing the most active units does (ours - 3 x theirs)",
+            removal - 3.0 * active,
+            0.0,
+            percent,
+        ),
+        ("2. ... and over 1.5 times influence patterns' (same)", removal - 1.5 * influence, 0.0, percent),
+        (
+            "2. Removing the path costs 4 points of accuracy or more",
+            _of(found, "neuron-path", "accuracy"),
+            -4.0,
+            points,
+        ),
+    ):
+        study.claim(words, paper=_BARS, measured=measured, holds_below=threshold, unit=unit)
+    for words, measured in (
+        ("2. Doubling the path raises the probability", doubling),
+        (
+            "2. ... more than doubling the most active units",
+            doubling - _of(found, "activation", "enhancement"),
+        ),
+        ("2. ... more than doubling influence patterns", doubling - _of(found, "influence", "enhancement")),
+    ):
+        study.claim(words, paper=_BARS, measured=measured, holds_above=0.0, unit=percent)
+
+
+def _classes(study: Study, found: list[dict[str, Any]]) -> None:
     classes = [seed["classes"] for seed in found]
-    study.claim(
+    words, paper = (
         "3. Two images of a class share more of their paths than two of different classes",
-        paper="histograms per class and layer",
-        measured=[c["within"] - c["between"] for c in classes],
-        holds_above=0.0,
-        unit="share of layers",
-        note="permutation test per seed: p = " + ", ".join(f"{c['p']:.3f}" for c in classes),
+        "histograms",
     )
-    study.claim(
-        "3. Classes that share units are classes that the model confuses",
-        paper="semantically close classes are nearest",
-        measured=[c["confusion"] for c in classes],
-        holds_above=0.0,
-        unit="rank correlation",
-    )
-    study.note("Nearest classes, seed by seed: " + "; ".join(c["nearest"] for c in classes) + ".")
-
-    k = "5"
-    kept = {name: [seed["pruning"][k][name] for seed in found] for name in ("ours", "active", "random")}
-    right = {name: np.array([p["right_class"] for p in kept[name]]) for name in kept}
-    figures = "ViT-B/16, depth 12: base 67.6 %, keep top-5 68.8 %"
-    study.claim(
-        "4. Keeping 5 path units per layer preserves more than 5 random ones",
-        paper=figures,
-        measured=100 * (right["ours"] - right["random"]),
-        holds_above=0.0,
-        unit="points of probability",
-    )
-    study.claim(
-        "4. ... and more than the 5 most active ones",
-        paper="not in the paper",
-        measured=100 * (right["ours"] - right["active"]),
-        holds_above=0.0,
-        unit="points of probability",
-    )
-    wrong = np.array([p["wrong_class"] for p in kept["ours"]])
-    study.claim(
-        "4. Control: the gain is not the label speaking through the mask (wrong-class masks keep as much)",
-        paper="not in the paper",
-        measured=100 * (wrong - right["ours"]),
-        holds_above=-5.0,
-        unit="points of probability",
-    )
-    free = np.array([p["predicted_class"] for p in kept["ours"]])
-    study.claim(
-        "4. Label-free: masks of the predicted class still beat random masks",
-        paper="not in the paper",
-        measured=100 * (free - [p["predicted_class"] for p in kept["random"]]),
-        holds_above=0.0,
-        unit="points of probability",
-    )
-
-    study.claim(
-        "5. Joint search finds a higher JAS than scoring each layer alone (knowledge neurons)",
-        paper="the reason for the joint score",
-        measured=ours - single,
-        holds_above=0.0,
-        unit="JAS",
-    )
-    study.claim(
-        "5. ... and its removal hurts more",
-        paper="the reason for the joint score",
-        measured=removal - of("kn-ig", "removal"),
-        holds_below=0.0,
-        unit="points of %",
-    )
-    _tables(study, found)
+    gap, p = [c["within"] - c["between"] for c in classes], [c["p"] for c in classes]
+    study.claim(words, paper=paper, measured=gap, holds_above=0.0, unit="share of layers")
+    words, unit = "3. ... more than under shuffled labels (permutation test, 200 shuffles)", "p-value"
+    study.claim(words, paper=_OURS, measured=p, holds_below=0.01, unit=unit)
+    words, unit = "3. Classes that share units are classes that the model confuses", "rank correlation"
+    paper, measured = "semantically close classes are nearest", [c["confusion"] for c in classes]
+    study.claim(words, paper=paper, measured=measured, holds_above=0.0, unit=unit)
 
 
-def _tables(study: Study, found: list[dict[str, Any]]) -> None:
-    names = list(found[0]["methods"])
-    figures = ("jas", "removal", "accuracy", "enhancement")
+def _pruning(study: Study, found: list[dict[str, Any]]) -> None:
+    def kept(name: str, masks: str) -> np.ndarray:
+        return np.array([100.0 * seed["pruning"]["5"][name][masks] for seed in found])
 
-    def mean(name: str, figure: str) -> str:
-        values = [seed["methods"][name][figure] for seed in found]
-        return "" if np.isnan(values).any() else f"{np.mean(values):.3g}"
+    ours, unit = kept("ours", "right_class"), "points of mean probability"
+    for words, paper, measured, threshold in (
+        (
+            "4. Keeping 5 path units per layer preserves more than 5 random ones",
+            _KEPT,
+            ours - kept("random", "right_class"),
+            0.0,
+        ),
+        ("4. ... more than the 5 most active ones", _OURS, ours - kept("active", "right_class"), 0.0),
+        (
+            "4. Control: the label does not speak through the mask (masks of wrong classes lose under 5 points)",
+            _OURS,
+            kept("ours", "wrong_class") - ours,
+            -5.0,
+        ),
+        (
+            "4. Label-free: masks of the predicted class still beat random ones of that class",
+            _OURS,
+            kept("ours", "predicted_class") - kept("random", "predicted_class"),
+            0.0,
+        ),
+    ):
+        study.claim(words, paper=paper, measured=measured, holds_above=threshold, unit=unit)
 
-    study.table(
-        "Mean over seeds: JAS, change of probability (%) and accuracy (points) under removal, doubling (%)",
-        ["method", "JAS", "removal", "accuracy under removal", "doubling"],
-        [[name, *(mean(name, figure) for figure in figures)] for name in names],
+
+def _joint(study: Study, found: list[dict[str, Any]]) -> None:
+    words, paper = (
+        "5. Joint search finds a higher JAS than scoring each layer alone",
+        "the reason for the joint score",
     )
-    rows = []
-    for k in found[0]["pruning"]:
-        for name in ("ours", "active", "random"):
-            cells = [
-                [seed["pruning"][k][name][key] for seed in found]
-                for key in ("base", "right_class", "wrong_class", "predicted_class", "union", "share 0.5")
-            ]
-            rows.append([k, name, *(f"{np.mean(c):.3f}" for c in cells)])
-    study.table(
-        "Mean probability of the true class when all other class-token units are zeroed",
-        ["k", "units kept", "base", "own class", "wrong class", "predicted class", "union", "half zeroed"],
-        rows,
-    )
-    study.note("Test accuracy of the models: " + ", ".join(f"{seed['accuracy']:.3f}" for seed in found) + ".")
-    study.note("Knowledge-neuron IG comes close to the joint search; the diagonal form is in the table too.")
-    changed = np.mean([seed["exact"]["changed"] for seed in found])
-    gain = np.mean([seed["exact"]["gain"] for seed in found])
-    study.note(
-        f"Exact re-scoring of the best 16 candidates changes {changed:.1%} of the choices and the JAS by {gain:+.4f}."
-    )
+    ours, alone = "neuron-path", "kn-ig"
+    gain = _of(found, ours, "jas") - _of(found, alone, "jas")
+    images = [
+        np.subtract(seed["methods"][ours]["jas_per_image"], seed["methods"][alone]["jas_per_image"])
+        for seed in found
+    ]
+    boot = hierarchical_bootstrap(images)
+    note = f"bootstrap over seeds and images: {boot.low:+.4f} to {boot.high:+.4f}"
+    study.claim(words, paper=paper, measured=gain, holds_above=0.0, unit="JAS", note=note)
+    cost = _of(found, ours, "removal") - _of(found, alone, "removal")
+    words, unit = "5. ... and its removal hurts more", "% of probability"
+    study.claim(words, paper=paper, measured=cost, holds_below=0.0, unit=unit)

@@ -21,6 +21,7 @@ from hodology.interpret import (
     prune_mask,
     random_masks,
 )
+from hodology.nn.attribution import CleanRun
 from hodology.nn.reference import digits_vit
 from hodology.rng import stream, torch_stream
 
@@ -28,8 +29,10 @@ __all__ = ["measure"]
 
 BASELINES = ("activation", "influence", "kn-ig", "random")
 SIZES: dict[str, dict[str, Any]] = {
-    "quick": {"images": 40, "epochs": 10, "keep": (5,), "choose": 6, "exact": 4},
-    "standard": {"images": 150, "epochs": 60, "keep": (1, 5, 10), "choose": 12, "exact": 24},
+    "quick": {"images": 60, "epochs": 12, "keep": (5,), "choose": 6, "exact": 4, "sweep": False}
+    | {"rule": "gauss-legendre", "steps": 4},
+    "standard": {"images": 150, "epochs": 40, "keep": (1, 5, 10), "choose": 12, "exact": 24, "sweep": True}
+    | {"rule": "left", "steps": 20},
 }  # choose: images per class that choose the units to keep; exact: images whose candidates are re-scored
 
 
@@ -39,33 +42,42 @@ def measure(payload: Mapping[str, Any]) -> bytes:
     model, x, y, accuracy = (
         _digits(seed, size) if payload["data"] is None else _real(payload["data"], seed, size)
     )
-    count = size["images"]
-    tracer = NeuronPath(model)
+    count, integral = size["images"], {key: size[key] for key in ("rule", "steps")}
+    tracer = NeuronPath(model, **integral)
     run = tracer.run(x[:count], y[:count])
     paths = {"neuron-path": tracer.find(run)}
     paths |= {name: tracer.baseline(name, run, rng=seed) for name in BASELINES}  # type: ignore[arg-type]
-    diagonal = NeuronPath(model, form="diagonal", token=tracer.token)
-    effects = evaluate_paths(
-        model, run.inputs, {**paths, "diagonal": diagonal.find(run)}, targets=run.targets
-    )
-    found: dict[str, Any] = {"accuracy": accuracy, "methods": {}}
-    for i, name in enumerate(effects.methods):
+    diagonal = NeuronPath(model, form="diagonal", token=tracer.token, **integral).find(run)
+    effects = evaluate_paths(model, run.inputs, {**paths, "diagonal": diagonal}, targets=run.targets)
+    scores = {name: path.score.double() for name, path in paths.items()}
+    scores["diagonal"] = tracer.score(run, diagonal).double()
+    found: dict[str, Any] = {"accuracy": accuracy, **integral, "methods": {}}
+    for name in effects.methods:
         found["methods"][name] = {
-            "jas": float(tracer.score(run, paths[name]).double().mean()) if name in paths else float("nan"),
+            "jas": float(scores[name].mean()),
             "removal": 100 * effects.probability_deviation(name, 0.0),
             "enhancement": 100 * effects.probability_deviation(name, 2.0),
             "accuracy": 100 * effects.accuracy_deviation(name, 0.0),
-            "jas_per_image": effects.scores[i].tolist(),
+            "jas_per_image": scores[name].tolist(),
         }
-    few = run.select(torch.arange(min(size["exact"], len(run))))
-    exact = tracer.find(few, exact=16)
-    found["exact"] = {
-        "changed": float(exact.changed.double().mean()) if exact.changed is not None else 0.0,
-        "gain": float((exact.score.double() - paths["neuron-path"].score[: len(few)].double()).mean()),
-    }
+    found["exact"] = _exact(
+        tracer, run.select(torch.arange(min(size["exact"], len(run)))), scores["neuron-path"]
+    )
     found["classes"] = _classes(paths["neuron-path"], run.scores, y[:count].numpy(), seed)
-    found["pruning"] = _pruning(model, tracer, x, y, seed, size)
+    found |= _pruning(model, tracer, x, y, seed, size)
     return json.dumps(found).encode()
+
+
+def _exact(tracer: NeuronPath, few: CleanRun, scores: torch.Tensor) -> dict[str, Any]:
+    """What better searches than the paper's would change."""
+    exact, beam = tracer.find(few, exact=16), tracer.beam(few, width=4)
+    return {
+        "images": len(few),
+        "changed": 0.0 if exact.changed is None else float(exact.changed.double().mean()),
+        "search": float(scores[: len(few)].mean()),
+        "exact": float(exact.score.double().mean()),
+        "beam": float(beam.score.double().mean()),
+    }
 
 
 def _digits(seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torch.Tensor, float]:
@@ -124,34 +136,26 @@ def _pruning(
     choose, test = torch.cat([g[:few] for g in groups]), torch.cat([g[few : few + 20] for g in groups])
     run = tracer.run(x[choose], y[choose])
     widths, classes = [a.shape[-1] for a in run.activations], int(y.max()) + 1
-    out: dict[str, Any] = {}
-    for k in size["keep"]:
-        masks = {
-            "ours": prune_mask(tracer.find(run, top_k=k), y[choose], k, widths=widths, n_classes=classes),
-            "active": prune_mask(
-                tracer.baseline("activation", run, top_k=k), y[choose], k, widths=widths, n_classes=classes
-            ),
-            "random": random_masks(widths, classes, k, torch_stream(seed, "masks", k)),
-        }
-        where = run.positions if run.positions is None else run.positions[:1]
-        sites = [site.name for site in tracer.sites]
-        out[str(k)] = {
-            name: asdict(
-                prune_effect(model, x[test], y[test], sites, mask, positions=0 if where is None else where)
-            )
-            | {
-                f"share {q}": prune_effect(
-                    model,
-                    x[test],
-                    y[test],
-                    sites,
-                    mask,
-                    share=q,
-                    rng=seed,
-                    positions=0 if where is None else where,
-                ).right_class
-                for q in (0.1, 0.3, 0.5)
-            }
-            for name, mask in masks.items()
-        }
-    return out
+    sites = [site.name for site in tracer.sites]
+    positions = 0 if run.positions is None else run.positions[:1]
+
+    def masks(k: int) -> dict[str, list[torch.Tensor]]:
+        found = {"ours": tracer.find(run, top_k=k), "active": tracer.baseline("activation", run, top_k=k)}
+        chosen = {n: prune_mask(p, y[choose], k, widths=widths, n_classes=classes) for n, p in found.items()}
+        return chosen | {"random": random_masks(widths, classes, k, torch_stream(seed, "masks", k))}
+
+    def effect(mask: list[torch.Tensor], **how: Any) -> dict[str, float]:
+        return asdict(
+            prune_effect(model, x[test], y[test], sites, mask, positions=positions, rng=seed, **how)
+        )
+
+    by_k = {k: masks(k) for k in size["keep"]}
+    depths = sorted({max(1, round(len(sites) * i / 4)) for i in (1, 2, 3, 4)}) if size["sweep"] else ()
+    rows = [
+        {"share": share, "depth": depth}
+        | {n: effect(mask, share=share, depth=depth)["right_class"] for n, mask in by_k[5].items()}
+        for share in (0.1, 0.3, 0.5, 1.0)
+        for depth in depths
+    ]
+    pruning = {str(k): {n: effect(mask) for n, mask in kept.items()} for k, kept in by_k.items()}
+    return {"pruning": pruning, "sweep": {"rows": rows}}
