@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 __all__ = ["main"]
 
@@ -13,21 +14,30 @@ def main(arguments: list[str] | None = None) -> None:
     from hodology.cli.app import app
     from hodology.errors import HodologyError
 
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
     try:
-        app(args=arguments, prog_name="hodology")
-    except HodologyError as error:
-        if debug:
-            raise
-        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
-        print(f"hodology: {error}{notes}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print(
-            "hodology: interrupted; finished parts are kept, the same command goes on from there.",
-            file=sys.stderr,
-        )
-        raise SystemExit(130) from None
+        try:
+            app(args=[word for word in words if word != "--debug"], prog_name="hodology")
+        finally:
+            sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        elif isinstance(error, HodologyError):
+            notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+            print(f"hodology: {error}{notes}", file=sys.stderr)
+        else:
+            text = " ".join(str(error).split())
+            print(f"hodology: {type(error).__name__}: {text} (--debug shows where)", file=sys.stderr)
+        raise SystemExit(2) from None
+    except SystemExit as stop:
+        if stop.code == 130:  # what typer makes of Ctrl-C
+            print(
+                "hodology: interrupted; finished parts are kept, the same command goes on from there.",
+                file=sys.stderr,
+            )
+        raise

@@ -90,18 +90,19 @@ def run(
     from hodology.errors import InputError
     from hodology.files import results_dir
     from hodology.study.catalogue import find_paper, papers
-    from hodology.study.runner import run_study
+    from hodology.study.runner import check_built, run_study
     from hodology.work import make_engine
 
-    if size not in ("quick", "standard"):
-        raise InputError(f"size must be quick or standard, got {size!r}.")
     if bool(slugs) == all_studies:
         raise InputError("name studies, or pass --all (not both); 'hodology list' shows them.")
+    jobs = (os.cpu_count() or 1) if jobs is None else jobs
     chosen = [p for p in papers() if p.module] if all_studies else [find_paper(slug) for slug in slugs or []]
-    folder = out or results_dir()
-    verdicts = []
     for paper in chosen:
-        engine = make_engine("process", jobs=jobs or os.cpu_count() or 1, threads=1)
+        check_built(paper)
+    folder = out or results_dir()
+    engine = make_engine("process", jobs=jobs, threads=1)
+    states = []
+    for paper in chosen:
         with progress_bar(f"{paper.slug}, seeds", quiet=quiet) as bar:
             record = run_study(
                 paper,
@@ -113,12 +114,12 @@ def run(
                 on_start=bar.start,
                 on_seed=lambda bar=bar: bar.advance(1),  # type: ignore[misc]
             )
-        verdicts += [claim["verdict"] for claim in record["claims"]]
+        states.append(record["state"])
         _print_record(record, as_json=as_json)
     page = _write_report(folder)
     if not as_json:
         print(f"\nReport: {page.resolve()}")
-    raise typer.Exit(0 if all(v == "holds" for v in verdicts) else 1)
+    raise typer.Exit(0 if all(state == "holds" for state in states) else 1)
 
 
 def report(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hodology.errors import UnknownNameError, near_names
-from hodology.files import results_dir
+from hodology.files import read_json, results_dir
 
 __all__ = ["Paper", "find_paper", "find_record", "papers", "state_of"]
 
@@ -79,7 +79,7 @@ def find_record(slug: str, *, size: str | None = None) -> dict[str, Any] | None:
         for kind in (size,) if size else ("standard", "quick"):
             file = folder / f"{slug}-{kind}.json"
             if os.path.exists(file):
-                return json.loads(file.read_text(encoding="utf-8"))
+                return read_json(file)
     return None
 
 

@@ -18,7 +18,20 @@ from hodology.study.source import commit, versions
 from hodology.study.study import SEEDS, Size, Study
 from hodology.work import Engine, SerialEngine, UnitStore
 
-__all__ = ["run_study"]
+__all__ = ["check_built", "run_study"]
+
+
+def check_built(paper: Paper) -> str:
+    """Return the module of a study.
+
+    Raises
+    ------
+    InputError
+        When the study is not built.
+    """
+    if paper.module is None:
+        raise InputError(f"study {paper.slug!r} is not built yet; 'hodology list' shows which are.")
+    return paper.module
 
 
 def run_study(
@@ -57,10 +70,11 @@ def run_study(
     Raises
     ------
     InputError
-        When the study is not built, or there are no seeds.
+        When the study is not built, the size is unknown, or there are no seeds.
     """
-    if paper.module is None:
-        raise InputError(f"study {paper.slug!r} is not built yet; 'hodology list' shows which are.")
+    module = check_built(paper)
+    if size not in SEEDS:
+        raise InputError(f"size must be {' or '.join(SEEDS)}, got {size!r}.")
     count = SEEDS[size] if seeds is None else seeds
     if count < 1:
         raise InputError(f"seeds must be at least 1, got {count}.")
@@ -70,7 +84,7 @@ def run_study(
     if on_start is not None:
         on_start(count)
     started, began = datetime.now(UTC), time.perf_counter()
-    import_module(paper.module).run(study)
+    import_module(module).run(study)
     record = {
         "format": 1,
         **{key: value for key, value in asdict(paper).items() if key != "module"},
