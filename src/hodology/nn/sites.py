@@ -116,12 +116,14 @@ def parse_site(model: nn.Module, name: str) -> Site:
     module, colon, side = name.partition(":")
     if colon and side not in _SIDES:
         raise UnknownNameError(f"site {name!r} must end in ':input' or ':output', got ':{side}'.")
-    modules = dict(model.named_modules())
-    if not module or module not in modules:
-        raise UnknownNameError(
-            f"layer {module!r} is not in this model{near_names(module, [m for m in modules if m])}."
-        )
-    shape = _features(modules[module])
+    try:
+        found = model.get_submodule(module) if module else None
+    except AttributeError:
+        found = None
+    if found is None:
+        known = [other for other, _ in model.named_modules() if other]
+        raise UnknownNameError(f"layer {module!r} is not in this model{near_names(module, known)}.")
+    shape = _features(found)
     if side == "input":
         return Site(module, "input", "module", shape[0] if shape else None)
     return Site(module, "output", "module", shape[1] if shape else None)

@@ -174,5 +174,9 @@ def _resolve(model: nn.Module, sites: Sequence[Site | str]) -> list[Site]:
 
 
 def _checked(model: nn.Module, site: Site) -> Site:
-    parse_site(model, site.name)
+    try:
+        model.get_submodule(site.module)
+    except AttributeError:
+        parse_site(model, site.name)  # says which name is missing, and near ones
+        raise
     return site
