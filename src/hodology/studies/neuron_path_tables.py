@@ -16,15 +16,16 @@ _MASKS = ("ours", "active", "random")
 
 def write_tables(study: Study, found: list[dict[str, Any]]) -> None:
     """Means over seeds of everything that was measured, and what is said beside the claims."""
-    figures = ("jas", "removal", "accuracy", "enhancement")
-    study.table(
-        "Paths: JAS, change of probability (%) and accuracy (points) under removal, of probability under doubling",
-        ["method", "JAS", "removal", "accuracy under removal", "doubling"],
-        [
-            [name, *(_mean([seed["methods"][name][f] for seed in found], "{:.3g}") for f in figures)]
-            for name in found[0]["methods"]
-        ],
+    title = (
+        "JAS, change of probability (%) and accuracy (points) under removal, of probability under doubling"
     )
+    _compare(study, f"Paths: {title}", found)
+    early = [seed["early"] for seed in found if seed["early"]]
+    if early:
+        scores = ", ".join(f"{seed['accuracy']:.3f}" for seed in early)
+        _compare(
+            study, f"The same in less certain models ({early[0]['epochs']} epochs, accuracy {scores})", early
+        )
     columns = ("base", "right_class", "wrong_class", "predicted_class", "union")
     study.table(
         "Pruning: mean probability of the true class when all other class-token units are zeroed",
@@ -47,6 +48,16 @@ def write_tables(study: Study, found: list[dict[str, Any]]) -> None:
             ],
         )
     _notes(study, found)
+
+
+def _compare(study: Study, title: str, found: list[dict[str, Any]]) -> None:
+    """A row per method, means over seeds."""
+    figures = ("jas", "removal", "accuracy", "enhancement")
+    rows = [
+        [name, *(_mean([seed["methods"][name][f] for seed in found], "{:.3g}") for f in figures)]
+        for name in found[0]["methods"]
+    ]
+    study.table(title, ["method", "JAS", "removal", "accuracy under removal", "doubling"], rows)
 
 
 def _notes(study: Study, found: list[dict[str, Any]]) -> None:
