@@ -55,14 +55,3 @@ def vit() -> torch.nn.Module:
 @pytest.fixture
 def images() -> torch.Tensor:
     return torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(7))
-
-
-def hook_count(model: torch.nn.Module) -> int:
-    """Hooks and replaced calls that are left in a model."""
-    return sum(
-        len(m._forward_hooks)
-        + len(m._forward_pre_hooks)
-        + ("forward" in m.__dict__)
-        + ("_call_impl" in m.__dict__)
-        for m in model.modules()
-    )

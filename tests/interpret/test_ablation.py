@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from conftest import hook_count
 from hodology.errors import InputError
 from hodology.interpret import (
     NeuronPath,
@@ -18,6 +17,7 @@ from hodology.interpret import (
 )
 from hodology.interpret.path_evaluation import PathEffects
 from hodology.nn.taps import record
+from model_hooks import hook_count
 
 
 def test_only_the_paths_units_at_the_class_token_are_scaled(vit, images):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from benchmarks.plain_neuron_path import plain_joint_score, plain_neuron_path
-from conftest import hook_count
 from hodology.errors import InputError, UnknownNameError
 from hodology.interpret import NeuronPath, PathResult, knowledge_neurons
 from hodology.nn.models import VisionTransformer
+from model_hooks import hook_count
 
 
 def _maps(model):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import hook_count
 from hodology.errors import InputError, UnknownNameError
 from hodology.nn.attribution import LineAttribution
 from hodology.nn.sites import find_sites, parse_site
+from model_hooks import hook_count
 
 
 class Quadratic(nn.Module):

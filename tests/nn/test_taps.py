@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from conftest import hook_count
 from hodology.errors import InputError
 from hodology.nn.sites import find_sites
 from hodology.nn.taps import edit, evaluation_mode, record
+from model_hooks import hook_count
 
 
 def test_record_sees_what_the_module_computes(vit, images):
