@@ -200,7 +200,7 @@ def test_user_hooks_apply_once(vit, images):
             lambda e, x: e.clean(x, targets=torch.tensor([0, 1, 2, 3, 9])),
             "target must be 0 to 4 .* got 9 in row 4",
         ),
-        (lambda e, x: e.clean(x, targets=torch.tensor([0])), "target must be 5 class ids"),
+        (lambda e, x: e.clean(x, targets=torch.tensor([0])), "target must be a class id, or 5 of them"),
         (lambda e, x: e.clean(x, positions=torch.full((5, 1), 40)), "token must be 0 to 4"),
         (lambda e, x: e.clean("words"), "must be a tensor or a mapping"),
     ],

@@ -27,12 +27,13 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        elif isinstance(error, HodologyError):
-            notes = "".join(f" ({note})" for note in getattr(error, "__notes__", []))
-            print(f"hodology: {error}{notes}", file=sys.stderr)
         else:
-            text = " ".join(str(error).split())
-            print(f"hodology: {type(error).__name__}: {text} (--debug shows where)", file=sys.stderr)
+            text = " ".join(str(error).split())  # one line, whatever a user's module or a library said
+            if isinstance(error, HodologyError):
+                text += "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+            else:
+                text = f"{type(error).__name__}: {text} (--debug shows where)"
+            print(f"hodology: {text}", file=sys.stderr)
         raise SystemExit(2) from None
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C

@@ -18,8 +18,8 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool) -> Iterator[Bar]:
-    """Show a bar while the block runs; `quiet` shows nothing."""
+def progress_bar(title: str, *, quiet: bool, hidden: bool = False) -> Iterator[Bar]:
+    """Show a bar while the block runs; `quiet` shows nothing, `hidden` nothing before there is a total."""
     if quiet:
         yield Bar(lambda total: None, lambda steps: None)
         return
@@ -41,8 +41,8 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None)
+        task = progress.add_task(title, total=None, visible=not hidden)
         yield Bar(
-            lambda total: progress.update(task, total=total),
+            lambda total: progress.update(task, total=total, visible=True),
             lambda steps: progress.advance(task, steps),
         )

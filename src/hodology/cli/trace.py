@@ -152,7 +152,7 @@ def _train_digits(spec: str, *, quiet: bool) -> None:
     digits = spec.partition(":")[2] or "0"
     if not digits.isdigit():
         return
-    with progress_bar("Training digits-vit (first use)", quiet=quiet) as bar:
+    with progress_bar("Training digits-vit (first use)", quiet=quiet, hidden=True) as bar:
 
         def on_epoch(done: int, epochs: int, loss: float) -> None:
             bar.start(epochs)
@@ -164,18 +164,22 @@ def _train_digits(spec: str, *, quiet: bool) -> None:
 def _print_table(view: dict[str, Any], out: Path) -> None:
     from rich import box
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     columns = view["table"]["columns"]
     title = f"{view['title']}, {view['data']['n']} inputs of {view['data']['name']} (95 % intervals)"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("method", no_wrap=True)
     for column in columns:
-        table.add_column(column["short"], justify="right")
+        table.add_column(column["short"], justify="right", no_wrap=True)
     for row in view["table"]["rows"]:
         table.add_row(row["label"], *(_cell(row[c["key"]], percent=c["percent"]) for c in columns))
     console = Console()
-    console.print(table)
+    console.print(title, soft_wrap=True, highlight=False)
+    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
+    console.width = max(console.width, needed)  # in a narrow terminal lines wrap, but no figure is cut
+    console.print("", table, "", sep="\n")
     accuracy = view["model"]["accuracy"]
     if accuracy is not None:
         console.print(f"Accuracy of the model on these inputs: {accuracy:.1%}")

@@ -120,15 +120,15 @@ class NeuronPath:
         self.form: Form = form
         self.engine = LineAttribution(self.model, self.sites, output=output, max_batch=max_batch)
 
-    def run(self, x: Inputs, target: Tensor | Sequence[int] | None = None) -> CleanRun:
+    def run(self, x: Inputs, target: Tensor | Sequence[int] | int | None = None) -> CleanRun:
         """One undisturbed pass; what `find`, `score` and `baseline` start from and can share.
 
         Parameters
         ----------
         x : Tensor or mapping of Tensors
             A batch.
-        target : int64, shape (batch,), optional
-            Class per row; None applies the `target` rule.
+        target : int64, shape (batch,), or int, optional
+            Class per row, or one for all; None applies the `target` rule.
         """
         if self.model.training:
             warnings.warn(
@@ -151,7 +151,7 @@ class NeuronPath:
     def find(
         self,
         x: Inputs | CleanRun | Iterable[Any],
-        target: Tensor | Sequence[int] | None = None,
+        target: Tensor | Sequence[int] | int | None = None,
         *,
         top_k: int = 1,
         exact: int = 0,
@@ -192,7 +192,10 @@ class NeuronPath:
         return PathResult.concatenate(parts)
 
     def score(
-        self, x: Inputs | CleanRun, paths: PathResult | Tensor, target: Tensor | Sequence[int] | None = None
+        self,
+        x: Inputs | CleanRun,
+        paths: PathResult | Tensor,
+        target: Tensor | Sequence[int] | int | None = None,
     ) -> Tensor:
         """Joint attribution score of given paths, shape ``(batch,)``.
 
@@ -210,7 +213,7 @@ class NeuronPath:
         self,
         name: BaselineName,
         x: Inputs | CleanRun,
-        target: Tensor | Sequence[int] | None = None,
+        target: Tensor | Sequence[int] | int | None = None,
         *,
         top_k: int = 1,
         rng: int = 0,
@@ -230,7 +233,7 @@ class NeuronPath:
         return self._result(run, units, method=name, candidates=candidates)
 
     def beam(
-        self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | None = None, *, width: int = 8
+        self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | int | None = None, *, width: int = 8
     ) -> PathResult:
         """Keep the best `width` partial paths at each layer; the best by true joint score is returned."""
         run = self._as_run(x, target)
@@ -242,7 +245,7 @@ class NeuronPath:
     def exhaustive(
         self,
         x: Inputs | CleanRun,
-        target: Tensor | Sequence[int] | None = None,
+        target: Tensor | Sequence[int] | int | None = None,
         *,
         limit: int = 100_000,
     ) -> PathResult:
@@ -292,7 +295,7 @@ class NeuronPath:
             changed=changed,
         )
 
-    def _as_run(self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | None) -> CleanRun:
+    def _as_run(self, x: Inputs | CleanRun, target: Tensor | Sequence[int] | int | None) -> CleanRun:
         if not isinstance(x, CleanRun):
             return self.run(x, target)
         return x if target is None else x.with_targets(check_targets(torch.as_tensor(target), x.scores))

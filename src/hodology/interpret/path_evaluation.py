@@ -113,7 +113,7 @@ def evaluate_paths(
     inputs: Inputs,
     paths: Mapping[str, PathResult],
     *,
-    targets: Tensor | Sequence[int] | None = None,
+    targets: Tensor | Sequence[int] | int | None = None,
     factors: Sequence[float] = (0.0, 2.0),
 ) -> PathEffects:
     """Run the model with each method's paths removed and enhanced, all else free.

@@ -368,9 +368,11 @@ def output_value(scores: Tensor, targets: Tensor, output: OutputKind = "probabil
 def check_targets(targets: Tensor, scores: Tensor) -> Tensor:
     """Return `targets` as int64 on the scores' device, or raise `InputError` when one is not a class."""
     targets = torch.as_tensor(targets, device=scores.device)
+    if targets.ndim == 0:  # one class for all rows
+        targets = targets.expand(len(scores))
     if targets.shape != (len(scores),) or targets.is_floating_point():
         raise InputError(
-            f"target must be {len(scores)} class ids, one per row, got shape {tuple(targets.shape)} of {targets.dtype}."
+            f"target must be a class id, or {len(scores)} of them, one per row, got shape {tuple(targets.shape)} of {targets.dtype}."
         )
     wrong = (targets < 0) | (targets >= scores.shape[1])
     if wrong.any():
