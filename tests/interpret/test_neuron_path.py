@@ -122,6 +122,11 @@ def test_baselines_are_what_they_say(vit, images):
     random = [tracer.baseline("random", run, rng=seed).path for seed in (0, 0, 1)]
     assert torch.equal(random[0], random[1])
     assert not torch.equal(random[0], random[2])
+    rows = tracer.baseline("random", run, rng=range(5)).path
+    few = run.select(torch.tensor([3, 1]))
+    assert torch.equal(tracer.baseline("random", few, rng=[3, 1]).path, rows[[3, 1]])
+    with pytest.raises(InputError, match=r"rng must be a seed or one per row \(5\), got 2"):
+        tracer.baseline("random", run, rng=[0, 1])
     kept = knowledge_neurons(single.candidate_scores, threshold=1.0)
     assert sum(int(mask.sum()) for mask in kept) == 5  # exactly the best of each row
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_two_processes_give_the_same_bytes_as_one(settings, tmp_path):
     for name, engine in (("one", None), ("two", ProcessEngine(jobs=2, threads=1))):
         write_outputs(trace(settings, tmp_path / name, engine=engine))
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+
+
+def test_no_path_depends_on_the_cut_into_shards_and_batches(settings, tmp_path):
+    found = []
+    for shard, batch in ((6, 4), (20, 7)):
+        run = trace(replace(settings, shard=shard, batch=batch), tmp_path / f"{shard}")
+        found.append(np.concatenate([part.paths for part in run.shards()], axis=1))
+    assert (found[0] == found[1]).all()
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(settings, tmp_path):

@@ -216,15 +216,15 @@ class NeuronPath:
         target: Tensor | Sequence[int] | int | None = None,
         *,
         top_k: int = 1,
-        rng: int = 0,
+        rng: int | Sequence[int] = 0,
     ) -> PathResult:
         """Path by one of the methods that the paper compares with; see `hodology.interpret.path_baselines`.
 
         Parameters
         ----------
         name : {"activation", "influence", "kn-ig", "random"}
-        rng : int
-            Seed of the random path.
+        rng : int or sequence of int
+            Seed of the random paths, or one seed per row.
         """
         run = self._as_run(x, target)
         candidates = baseline_units(name, self.engine, run, rule=self.rule, n_steps=self.steps, rng=rng)

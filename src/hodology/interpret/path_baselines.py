@@ -11,12 +11,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from hodology.errors import UnknownNameError, near_names
+from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.nn.attribution import CleanRun, LineAttribution
 from hodology.nn.quadrature import Rule
 from hodology.rng import torch_stream
@@ -33,9 +34,19 @@ def baseline_units(
     *,
     rule: Rule = "left",
     n_steps: int = 20,
-    rng: int = 0,
+    rng: int | Sequence[int] = 0,
 ) -> tuple[Tensor, ...]:
     """Score every unit of every layer by one baseline.
+
+    Parameters
+    ----------
+    name : {"activation", "influence", "kn-ig", "random"}
+    engine, run
+        The model's lines, and a batch of inputs.
+    rule, n_steps
+        Quadrature of ``"influence"`` and ``"kn-ig"``.
+    rng : int or sequence of int
+        Seed of ``"random"``; with one per row, a row's draw does not depend on the batch it stands in.
 
     Returns
     -------
@@ -44,8 +55,8 @@ def baseline_units(
 
     Raises
     ------
-    UnknownNameError
-        For another name.
+    UnknownNameError, InputError
+        For another name; for a number of seeds that is not the number of rows.
     """
     if name == "activation":
         return tuple(a.sum(dim=1) for a in run.activations)
@@ -54,10 +65,7 @@ def baseline_units(
     if name == "kn-ig":
         return tuple(_layer_attribution(engine, run, i, rule, n_steps) for i in range(len(engine.sites)))
     if name == "random":
-        generator = torch_stream(rng, "random-path")
-        return tuple(
-            torch.rand(len(run), a.shape[-1], generator=generator).to(a.device) for a in run.activations
-        )
+        return _uniform([a.shape[-1] for a in run.activations], rng, run)
     raise UnknownNameError(f"baseline {name!r} does not exist{near_names(name, get_args(BaselineName))}.")
 
 
@@ -77,6 +85,18 @@ def knowledge_neurons(scores: tuple[Tensor, ...], *, threshold: float = 0.2) -> 
     """
     largest = torch.stack([s.max(dim=1).values for s in scores]).max(dim=0).values
     return tuple(s >= threshold * largest[:, None] for s in scores)
+
+
+def _uniform(widths: Sequence[int], rng: int | Sequence[int], run: CleanRun) -> tuple[Tensor, ...]:
+    rows, seeds = (len(run), [rng]) if isinstance(rng, int) else (1, list(rng))
+    if rows * len(seeds) != len(run):
+        raise InputError(f"rng must be a seed or one per row ({len(run)}), got {len(seeds)}.")
+    parts = []
+    for seed in seeds:
+        generator = torch_stream(seed, "random-path")
+        parts.append([torch.rand(rows, width, generator=generator) for width in widths])
+    device = run.scores.device
+    return tuple(torch.cat(layer).to(device) for layer in zip(*parts, strict=True))
 
 
 def _layer_attribution(

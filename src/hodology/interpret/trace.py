@@ -27,6 +27,7 @@ from hodology.interpret.path_result import PathResult
 from hodology.nn.attribution import CleanRun
 from hodology.nn.forward import to_device
 from hodology.nn.load import LoadedModel, load_model
+from hodology.rng import derive_seed
 from hodology.work import Engine, SerialEngine, Unit, UnitStore, make_unit, run_units
 
 __all__ = ["METHODS", "Shard", "TraceRun", "TraceSettings", "map_labels", "trace", "trace_shard"]
@@ -303,9 +304,9 @@ def _trace_batch(
 def _paths(tracer: NeuronPath, method: str, run: CleanRun, settings: TraceSettings, begin: int) -> PathResult:
     if method == "neuron-path":
         return tracer.find(run, top_k=settings.top_k)
-    # A stream per position in the data set: the draw does not depend on how it is cut into shards.
-    seed = settings.seed * 1_000_003 + begin
-    return tracer.baseline(method, run, top_k=settings.top_k, rng=seed)  # type: ignore[arg-type]
+    # A stream per input: the draw does not depend on how the data set is cut into shards and batches.
+    seeds = [derive_seed(settings.seed, "input", begin + row) for row in range(len(run))]
+    return tracer.baseline(method, run, top_k=settings.top_k, rng=seeds)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=2)

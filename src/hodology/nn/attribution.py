@@ -372,7 +372,8 @@ def check_targets(targets: Tensor, scores: Tensor) -> Tensor:
         targets = targets.expand(len(scores))
     if targets.shape != (len(scores),) or targets.is_floating_point():
         raise InputError(
-            f"target must be a class id, or {len(scores)} of them, one per row, got shape {tuple(targets.shape)} of {targets.dtype}."
+            f"target must be a class id, or {len(scores)} of them, one per row, "
+            f"got shape {tuple(targets.shape)} of {targets.dtype}."
         )
     wrong = (targets < 0) | (targets >= scores.shape[1])
     if wrong.any():
