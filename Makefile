@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench docs results constraints readme clean
+.PHONY: help venv demo test lint bench docs results constraints pictures readme clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,12 +39,15 @@ bench: venv ## measure speed against peers (environment of its own)
 
 docs: venv ## build the documentation into site/
 	@$(PIP) -c constraints.txt -e '.[docs]'
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 results: venv ## run all studies at standard size and keep their records in the package
 	@$(BIN)/hodology run --all --size standard --out results || test $$? -eq 1
 	@cp results/*-standard.json src/hodology/study/published/
 	@$(BIN)/python docs/make_readme_table.py
+
+pictures: venv ## take the documentation's pictures from the demo's report
+	@$(BIN)/python docs/make_pictures.py
 
 readme: venv ## write the README's table of papers
 	@$(BIN)/python docs/make_readme_table.py

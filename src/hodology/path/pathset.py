@@ -73,6 +73,16 @@ class PathSet:
 
     Build it with `from_paths` or, without making a Python object per step, `from_units`. Indexing with an
     integer gives a `Path`; with a slice, an index array or a boolean mask a `PathSet`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> units = np.array([[4, 7, 1], [4, 2, 1]])
+    >>> paths = PathSet.from_units(units, ["fc1", "fc2", "fc3"], np.array([0.5, 0.25]), measure="score")
+    >>> paths[0].steps[1]
+    Step(place='fc2', unit=7)
+    >>> print(f"{paths.overlap()[0, 1]:.2f}")  # two steps of three
+    0.67
     """
 
     def __init__(

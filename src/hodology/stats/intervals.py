@@ -54,6 +54,11 @@ def t_interval(values: Sequence[float] | np.ndarray, *, level: float = 0.95) -> 
     ------
     InputError
         For no values, values that are not finite, or a level outside (0, 1).
+
+    Examples
+    --------
+    >>> print(t_interval([1.0, 2.0, 3.0]))
+    2 [-0.4841, 4.484]
     """
     from scipy.stats import t
 

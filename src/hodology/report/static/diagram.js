@@ -66,7 +66,7 @@ function makeDiagram(host, data, told) {
     const node = draw("g", { class: kind, "data-layer": layer, "data-unit": unit },
       draw("circle", { class: "touch", cx: x, cy: y, r: 12 }),
       draw("circle", { class: "disc", cx: x, cy: y, r: r.toFixed(1) }),
-      draw("text", { x: x + r + 4, y: y + 4 }, String(unit)));
+      draw("text", { x: (x + 0.7 * r + 4).toFixed(1), y: y - 6 }, String(unit))); // above the line that leaves the disc
     node.addEventListener("pointerenter", () => told.unit(layer, unit));
     node.addEventListener("pointerleave", () => told.unit(null, null));
     discs.set(`${layer}:${unit}`, node);

@@ -14,7 +14,12 @@ const diagram = makeDiagram(byId("diagram"), data, { unit: showUnit });
 const strip = makeStrip(byId("strip"), byId("strip-note"), { item: showItem });
 const heat = makeSimilarity(data, select);
 
-function card(...children) { byId("detail").replaceChildren(...children.filter(Boolean)); }
+// The card keeps the largest height that it had: what lies below must not move away under the pointer.
+function card(...children) {
+  const host = byId("detail");
+  host.replaceChildren(...children.filter(Boolean));
+  host.style.minHeight = `${Math.max(parseFloat(host.style.minHeight) || 0, host.offsetHeight)}px`;
+}
 
 function preferred(group) { return group.layers.map((units) => (units.length ? units[0][0] : "–")); }
 
@@ -58,7 +63,8 @@ function select(index) {
   byId("class").value = String(chosen);
   diagram.showClass(group, itemsOf.get(group.id));
   strip.fill(itemsOf.get(group.id), `Inputs of ${group.name}`, predictedName);
-  showClass();
+  showItem(itemsOf.get(group.id)[0] ?? null); // takes the room that an input needs
+  showItem(null);
   heat.mark(chosen);
   if (byId("units").open) fillUnits();
   say(`Class ${group.name}, preferred path ${preferred(group).join(", ")}`);
@@ -87,6 +93,7 @@ function start() {
   });
   byId("chooser").hidden = only !== null;
   byId("units").addEventListener("toggle", () => { if (byId("units").open) fillUnits(); });
+  window.addEventListener("resize", () => { byId("detail").style.minHeight = ""; });
   select(0);
 }
 
