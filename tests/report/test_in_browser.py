@@ -161,8 +161,6 @@ def test_pointing_at_a_unit_shows_who_uses_it(open_page, trace_page):
     assert card(page)["title"] == "cat"
 
 
-# BUG: showUnit(null) shows the class, whatever input is kept; the drawing still shows the kept input.
-@pytest.mark.xfail(strict=True, reason="the card forgets the kept input after a glance at a unit")
 def test_a_kept_input_is_in_the_card_again_after_a_glance_at_a_unit(open_page, trace_page):
     page = open_page(trace_page, width=800)
     inputs(page).nth(1).click()

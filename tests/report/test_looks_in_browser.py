@@ -91,8 +91,6 @@ def test_long_names_and_many_layers_do_not_widen_a_narrow_page(open_page, long_v
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-# BUG: the title "Nearest to ..." has no overflow-wrap.
-@pytest.mark.xfail(strict=True, reason="a long class name without spaces widens a narrow page")
 def test_a_long_class_name_does_not_widen_a_narrow_page(open_page, make_view, tmp_path):
     name = "African_hunting_dog_hyena_dog_Cape_hunting_dog_Lycaon_pictus"
     page = open_page(write_trace_report(make_view(names=(name, "cat", "dog")), tmp_path), width=360)

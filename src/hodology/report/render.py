@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["asset", "number", "percent", "render", "script_value", "signed"]
 
 MINUS = "\u2212"
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def render(template: str, **values: Any) -> str:
     """Fill a template; what is not marked safe is escaped, and a missing value is an error."""
-    return _environment().get_template(template).render(**values)
+    return _writable(_environment().get_template(template).render(**values))
 
 
 def asset(*names: str) -> str:
@@ -39,7 +41,7 @@ def script_value(value: Any) -> str:
 
     Not-a-number and infinities become null; keys keep their order, so that equal values give equal text.
     """
-    text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _writable(json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
@@ -49,13 +51,13 @@ def number(value: float | None, *, digits: int = 3) -> str:
     """``0.316``, ``12.9``, ``1,240`` or ``2.1e-05``, with a true minus sign; an en dash for what is not known."""
     if value is None or not math.isfinite(value):
         return "\u2013"
-    size = abs(value)
+    size = float(f"{abs(value):.{digits - 1}e}") if value else 0.0  # rounded first: 9.996 is 10.0
     if value == 0:
         text = "0"
-    elif size < 1e-3 or size >= 1e6:
+    elif size < 1e-3 or abs(value) >= 1e6:
         text = f"{size:.{digits - 2}e}"
     elif size >= 10 ** (digits - 1):
-        text = f"{size:,.0f}"
+        text = f"{abs(value):,.0f}"
     else:
         text = f"{size:.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
     return (MINUS if value < 0 else "") + text
@@ -71,11 +73,13 @@ def percent(value: float | None, *, digits: int = 1) -> str:
 def signed(value: float | None, *, digits: int = 1) -> str:
     """``+12.9 %`` or ``−12.9 %`` of a change given as a share."""
     text = percent(value, digits=digits)
-    return (
-        text
-        if value is None or not math.isfinite(value) or value <= 0 or text.startswith("0.0 ")
-        else "+" + text
-    )
+    grown = value is not None and math.isfinite(value) and value > 0
+    return "+" + text if grown and text.strip("0. %") else text
+
+
+def _writable(text: str) -> str:
+    """The text with a mark in place of what UTF-8 has no bytes for: parts of file names in other encodings."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def _minus(text: str) -> str:

@@ -17,6 +17,10 @@ __all__ = ["write_atlas", "write_study_page"]
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _VERDICTS = ("holds", "does not hold", "undecided")
+_KEYS = (
+    *("number", "slug", "title", "reference", "question", "size", "seeds", "versions", "commit", "started"),
+    *("seconds", "state", "claims", "tables", "notes"),
+)
 _STATES = ("holds", "partly", "does not hold", "not run", "not built")
 _WINGS = {
     "interpret": "Paths inside trained networks",
@@ -47,7 +51,7 @@ def write_study_page(record: Mapping[str, Any], folder: str | Path) -> Path:
     Raises
     ------
     InputError
-        When the record is of another format or its slug cannot be a file name.
+        When the record is of another format or incomplete, or its slug cannot be a file name.
     """
     return _study_page(record, Path(folder), atlas=False)
 
@@ -73,7 +77,7 @@ def write_atlas(
     """
     folder = Path(folder)
     for slug, record in records.items():
-        if record["slug"] != slug:
+        if record.get("slug", slug) != slug:
             raise InputError(f"records[{slug!r}] is the record of {record['slug']!r}.")
         _study_page(record, folder, atlas=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +111,9 @@ def write_atlas(
 def _study_page(record: Mapping[str, Any], folder: Path, *, atlas: bool) -> Path:
     if record.get("format") != 1:
         raise InputError(f"record must have format 1, got {record.get('format')!r}.")
+    lacking = [key for key in _KEYS if key not in record]
+    if lacking:
+        raise InputError(f"record lacks {', '.join(map(repr, lacking))}.")
     if not _SLUG.fullmatch(str(record["slug"])) or record["slug"] == "index":
         raise InputError(
             f"slug must be lower-case letters, digits, '-' and '_', and not 'index', got {record['slug']!r}."
@@ -136,6 +143,11 @@ def _verdicts(record: Mapping[str, Any]) -> dict[str, int]:
 
 def _table(table: Mapping[str, Any]) -> dict[str, Any]:
     """A table with ``figures``: for every column whether it holds numbers, which are set to the right."""
+    for index, row in enumerate(table["rows"]):
+        if len(row) != len(table["columns"]):
+            raise InputError(
+                f"table {table['title']!r} has {len(table['columns'])} columns, its row {index} {len(row)} cells."
+            )
     figures = [all(_is_figure(cell) for cell in cells) for cells in zip(*table["rows"], strict=True)]
     return {**table, "figures": figures or [False] * len(table["columns"])}
 

@@ -38,13 +38,15 @@ def write_trace_report(view: Mapping[str, Any], folder: str | Path) -> Path:
         When the view is incomplete; names the place.
     """
     check_view(view)
-    folder = Path(folder)
-    assets = folder / "assets"
-    assets.mkdir(parents=True, exist_ok=True)
-    write_text(assets / "style.css", asset(*_STYLES))
-    write_text(assets / "trace.js", '"use strict";\n(() => {\n' + asset(*_SCRIPTS) + "})();\n")
-    write_text(assets / "data.js", f"window.HODOLOGY = {script_value(view)};\n")
-    page = folder / "index.html"
     files = view.get("files", FILES)
-    write_text(page, render("trace.html", view=view, panels=bar_panels(view["table"]), files=files))
-    return page
+    texts = {  # all are made before the first is written; the page comes last
+        "assets/style.css": asset(*_STYLES),
+        "assets/trace.js": '"use strict";\n(() => {\n' + asset(*_SCRIPTS) + "})();\n",
+        "assets/data.js": f"window.HODOLOGY = {script_value(view)};\n",
+        "index.html": render("trace.html", view=view, panels=bar_panels(view["table"]), files=files),
+    }
+    folder = Path(folder)
+    (folder / "assets").mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return folder / "index.html"

@@ -101,8 +101,11 @@ function makeDiagram(host, data, told) {
     if (!move || !group.layers.some((units) => units.length)) return;
     event.preventDefault();
     let { layer, rank } = cursor ?? { layer: 0, rank: 0 };
-    if (cursor) [layer, rank] = [clamp(layer + move[0], 0, group.layers.length - 1), rank + move[1]];
-    if (!group.layers[layer].length) return;
+    if (cursor) {
+      const used = group.layers.map((units, index) => (units.length ? index : -1)).filter((index) => index >= 0);
+      const ahead = move[0] > 0 ? used.find((index) => index > layer) : move[0] < 0 ? used.findLast((index) => index < layer) : layer;
+      [layer, rank] = [ahead ?? layer, rank + move[1]];
+    } else layer = group.layers.findIndex((units) => units.length);
     rank = clamp(rank, 0, group.layers[layer].length - 1);
     cursor = { layer, rank };
     overlay();

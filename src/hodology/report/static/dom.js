@@ -28,9 +28,11 @@ function percent(value, digits = 1) {
 
 function number(value, digits = 3) {
   if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
-  const text = size !== 0 && size < 1e-3 ? value.toExponential(digits - 2) : value.toPrecision(digits);
-  return text.replace("-", "\u2212").replace("e\u2212", "e-");
+  const size = Number(Math.abs(value).toPrecision(digits)); // as number() in render.py writes it
+  const sign = value < 0 ? "\u2212" : "";
+  if (size === 0) return "0";
+  if (size < 1e-3 || Math.abs(value) >= 1e6) return sign + size.toExponential(digits - 2).replace(/e([+-])(\d)$/, "e$10$2");
+  return sign + (size >= 10 ** (digits - 1) ? Math.round(Math.abs(value)).toLocaleString("en") : size.toPrecision(digits));
 }
 
 // A path's step is one unit, or the list of units that the path takes in that layer.

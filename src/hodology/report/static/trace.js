@@ -4,11 +4,13 @@ const nameOf = new Map(data.classes.map((group) => [group.id, group.name]));
 const itemsOf = new Map(data.classes.map((group) => [group.id, []]));
 const only = data.classes.length === 1 ? data.classes[0] : null;
 for (const item of data.items) (itemsOf.get(item.class) ?? itemsOf.get(only?.id))?.push(item);
-let chosen = 0;
+let chosen = 0, looked = null;
 
 function predictedName(item) { return nameOf.get(item.predicted) ?? item.predictedName ?? `class ${item.predicted}`; }
 
 function say(text) { byId("said").textContent = text; }
+
+for (const id of ["units", "similarity"]) if (byId(id)) byId(id).hidden = false; // of no use without this script
 
 const diagram = makeDiagram(byId("diagram"), data, { unit: showUnit });
 const strip = makeStrip(byId("strip"), byId("strip-note"), { item: showItem });
@@ -31,6 +33,7 @@ function showClass() {
 }
 
 function showItem(item, aloud = false) {
+  looked = item;
   diagram.showItem(item);
   if (!item) return showClass();
   const wrong = missed(item);
@@ -47,7 +50,7 @@ function showItem(item, aloud = false) {
 
 function showUnit(layer, unit) {
   strip.markUnit(layer, unit);
-  if (layer === null) return showClass();
+  if (layer === null) return looked ? showItem(looked) : showClass();
   const users = data.classes.map((group, index) => [group.layers[layer].find(([other]) => other === unit)?.[1] ?? 0, index]).filter(([share]) => share > 0).sort((a, b) => b[0] - a[0]);
   const share = users.find(([, index]) => index === chosen)?.[0] ?? 0;
   const others = users.filter(([, index]) => index !== chosen).slice(0, 6).map(([much, index]) => `${data.classes[index].name} ${percent(much, 0)}`);
@@ -63,7 +66,7 @@ function select(index) {
   byId("class").value = String(chosen);
   diagram.showClass(group, itemsOf.get(group.id));
   strip.fill(itemsOf.get(group.id), `Inputs of ${group.name}`, predictedName);
-  showItem(itemsOf.get(group.id)[0] ?? null); // takes the room that an input needs
+  for (const item of itemsOf.get(group.id).slice(0, data.kind === "text" ? 24 : 1)) showItem(item); // takes the room that they need
   showItem(null);
   heat.mark(chosen);
   if (byId("units").open) fillUnits();
@@ -93,7 +96,11 @@ function start() {
   });
   byId("chooser").hidden = only !== null;
   byId("units").addEventListener("toggle", () => { if (byId("units").open) fillUnits(); });
-  window.addEventListener("resize", () => { byId("detail").style.minHeight = ""; });
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) byId("detail").style.minHeight = "";
+    width = window.innerWidth;
+  });
   select(0);
 }
 
