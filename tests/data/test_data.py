@@ -232,3 +232,48 @@ def test_thumbnails_are_made_of_images_alone():
 
 def test_natural_order():
     assert sorted(["b1", "a10", "a9", "a", "10", "9"], key=natural_key) == ["9", "10", "a", "a9", "a10", "b1"]
+
+
+def test_deep_greys_are_scaled_and_transparency_lies_on_white(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="needs the hf extra")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    ramp = np.linspace(0, 65535, 16).reshape(4, 4)
+    image.fromarray(ramp.astype(np.uint16)).save(folder / "1.png")
+    image.fromarray((ramp / 65535).astype(np.float32)).save(folder / "2.tiff")
+    image.fromarray(np.zeros((4, 4, 4), dtype=np.uint8), mode="RGBA").save(folder / "3.png")
+    deep, floating, clear = (np.asarray(i.content) for i in open_dataset(str(folder)).items(0, 3))
+    expected = np.rint(ramp / 65535 * 255)
+    for found in (deep, floating):
+        assert np.abs(found[:, :, 0] - expected).max() <= 1
+    assert (clear == 255).all()
+    image.fromarray(np.full((4, 4), 300.0, dtype=np.float32)).save(folder / "2.tiff")
+    with pytest.raises(
+        FileFormatError, match=r"2\.tiff is not a readable image: values of mode F must lie from 0 to 1"
+    ):
+        open_dataset(str(folder)).items(1, 2)
+
+
+def test_labels_of_a_table_may_be_names_and_never_fractions(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the hf extra")
+    import pyarrow.parquet
+
+    texts = ["a", "b", "c"]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": texts, "label": ["owl", None, "cat"]}),
+        tmp_path / "a.parquet",
+        row_group_size=2,
+    )
+    found = open_dataset(str(tmp_path / "a.parquet"))
+    assert found.class_names == ("cat", "owl")
+    assert [item.label for item in found.items(0, 3)] == [1, None, 0]
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": texts, "label": [1.0, 4.5, 2.0]}), tmp_path / "b.parquet"
+    )
+    with pytest.raises(FileFormatError, match=r"row 0: label must be an integer or a name, got 1\.0"):
+        open_dataset(str(tmp_path / "b.parquet")).items(0, 3)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + b'{"text": "hi"}\n')
+    assert open_dataset(str(tmp_path / "a.jsonl")).items(0, 1)[0].content == "hi"

@@ -17,6 +17,7 @@ from hodology.interpret import (
 )
 from hodology.interpret.path_evaluation import PathEffects
 from hodology.nn.taps import record
+from hodology.path import PathSet
 from model_hooks import hook_count
 
 
@@ -122,3 +123,35 @@ def test_prune_effect_separates_right_wrong_and_label_free(vit, images):
     assert same.wrong_class == pytest.approx(same.base)
     drawn = random_masks([12, 12, 12], 5, 4, torch.Generator().manual_seed(0))
     assert all((m.sum(dim=1) == 4).all() for m in drawn)
+
+
+def test_a_path_set_keeps_the_positions_of_its_paths(images, tmp_path):
+    from hodology.nn.models import VisionTransformer
+
+    shape = {
+        "image_size": 8,
+        "patch_size": 4,
+        "depth": 2,
+        "width": 16,
+        "heads": 2,
+        "hidden": 12,
+        "classes": 5,
+    }
+    model = VisionTransformer(**shape, pool="avg", rng=1).eval()
+    result = NeuronPath(model).find(images)
+    assert result.positions.shape[1] == 4
+    result.to_path_set().to_jsonl(tmp_path / "paths.jsonl")
+    with ablate(model, result):
+        expected = model(images)
+    with ablate(model, PathSet.from_jsonl(tmp_path / "paths.jsonl")):
+        assert torch.equal(model(images), expected)
+
+
+def test_evaluation_takes_one_result_and_names_what_it_lacks(vit, images):
+    effects = evaluate_paths(vit, images, NeuronPath(vit).find(images), labels=[-1, 0, 1, 2, 3])
+    assert effects.methods == ("neuron-path",)
+    assert effects.correct[0]
+    with pytest.raises(InputError, match="'random' was not evaluated"):
+        effects.probability_deviation("random", 0.0)
+    with pytest.raises(InputError, match="factor must be one of"):
+        effects.accuracy_deviation("neuron-path", 0.5)

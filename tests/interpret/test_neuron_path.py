@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.plain_neuron_path import plain_joint_score, plain_neuron_path
 from hodology.errors import InputError, UnknownNameError
 from hodology.interpret import NeuronPath, PathResult, knowledge_neurons
+from hodology.interpret.positions import token_positions
 from hodology.nn.models import VisionTransformer
 from model_hooks import hook_count
 
@@ -254,7 +255,7 @@ def test_bad_settings_are_explained(vit, options, error, message):
         ),
         (lambda t, x: t.score(x, torch.zeros(4, 3, dtype=torch.int64)), r"shape \(5, 3\)"),
         (lambda t, x: t.beam(x, width=0), "width must be at least 1"),
-        (lambda t, x: NeuronPath(t.model, token=9).find(x), "token must be -5 to 4 in this model, got 9"),
+        (lambda t, x: NeuronPath(t.model, token=9).find(x), "token must be -5 to 4 for these rows, got 9"),
         (lambda t, x: t.find([x], target=[0] * 5), "target must come with each batch"),
     ],
 )
@@ -316,3 +317,26 @@ def test_language_models_explain_their_next_token():
     assert torch.equal(found.path[1], alone.path[0])
     assert found.score[1].item() == pytest.approx(alone.score[0].item(), abs=1e-6)
     assert len(tracer.baseline("influence", {"input_ids": ids, "attention_mask": mask})) == 3
+
+
+def test_the_token_does_not_depend_on_the_layers_that_are_chosen(vit, images):
+    for layers in ([0], [0, 1], [2], None):
+        tracer = NeuronPath(vit, layers)
+        tracer.run(images)
+        assert tracer.token == "cls"
+
+
+def test_a_token_from_the_end_counts_what_the_mask_keeps():
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    inputs = {"input_ids": torch.zeros(2, 4, dtype=torch.int64), "attention_mask": mask}
+
+    def positions(token):
+        return token_positions(inputs, token, tokens=4, class_token=False).tolist()
+
+    assert positions(-1) == positions("last") == [[3], [1]]
+    assert positions(1) == [[1], [1]]
+    for token in (2, -3):
+        with pytest.raises(InputError, match="token must be -2 to 1 for these rows"):
+            positions(token)
+    with pytest.raises(InputError, match="rows of one length"):
+        positions("patches")

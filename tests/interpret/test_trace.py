@@ -126,7 +126,7 @@ def test_a_damaged_shard_is_computed_again(settings, tmp_path):
 def test_other_settings_never_mix_with_a_finished_run(settings, tmp_path):
     trace(settings, tmp_path / "out")
     other = TraceSettings(model=settings.model, limit=20, shard=6, batch=4, steps=5)
-    with pytest.raises(InputError, match="holds a run with other settings; choose another --out"):
+    with pytest.raises(InputError, match=r"holds a run with other steps \(4, now 5\); choose another --out"):
         trace(other, tmp_path / "out")
     with pytest.raises(InputError, match="holds a run already"):
         trace(settings, tmp_path / "out", resume=False)
@@ -136,11 +136,60 @@ def test_other_settings_never_mix_with_a_finished_run(settings, tmp_path):
         trace(settings, tmp_path / "full")
 
 
+def test_a_start_that_got_nowhere_binds_nobody_and_a_longer_run_goes_on(settings, tmp_path):
+    with pytest.raises(InputError, match="top_k"):
+        trace(replace(settings, top_k=13), tmp_path / "out")
+    assert trace(replace(settings, limit=12), tmp_path / "out").ran == 2
+    assert trace(settings, tmp_path / "out").ran == 2  # 20 inputs in 4 shards, two of them there
+    (tmp_path / "out" / "manifest.json").write_text("{")
+    assert trace(settings, tmp_path / "out").ran == 0
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"):
+        trace(settings, tmp_path / "file")
+
+
+def test_a_second_trace_sees_what_changed(settings, tmp_path):
+    first = trace(settings, tmp_path / "one").manifest["fingerprints"]["model"]
+    file = Path(settings.model.removesuffix(":build"))
+    file.write_text(FACTORY.replace("rng=1", "rng=2"))
+    assert trace(settings, tmp_path / "two").manifest["fingerprints"]["model"] != first
+
+
+def test_a_factory_without_a_seed_is_told_from_a_changed_model(settings, tmp_path):
+    file = Path(settings.model.removesuffix(":build"))
+    file.write_text(FACTORY.replace("rng=1", "rng=int.from_bytes(__import__('os').urandom(4), 'big')"))
+    run = trace(settings, tmp_path / "out")  # one process loads it once
+    sys.modules["hodology.interpret.trace"]._forget()
+    with pytest.raises(InputError, match="factory gives other weights at each call"):
+        trace_shard(run.units[0].payload)
+
+
+def test_accuracy_is_against_the_labels(settings, tmp_path):
+    run = trace(settings, tmp_path / "out")
+    shards = list(run.shards())
+    labels, predicted = (np.concatenate([getattr(s, n) for s in shards]) for n in ("labels", "predicted"))
+    correct = np.concatenate([s.effects.correct for s in shards])
+    assert correct.tolist() == (labels == predicted).tolist()
+    assert 0 < correct.mean() < 1
+
+
+def test_layers_of_a_plain_sequential_go_by_their_names_and_a_chain_has_zero_scores(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch\ndef build():\n    torch.manual_seed(0)\n    n = torch.nn\n"
+        "    return n.Sequential(n.Flatten(), n.Linear(64, 12), n.ReLU(), n.Linear(12, 10), n.ReLU(), n.Linear(10, 10))\n"
+    )
+    model = f"{tmp_path / 'net.py'}:build"
+    run = trace(TraceSettings(model=model, limit=6, steps=3, layers=("2", "4")), tmp_path / "out")
+    assert [site["name"] for site in run.manifest["sites"]] == ["2", "4"]
+    view = write_outputs(run)
+    assert len(view["items"]) == 6
+
+
 def test_a_changed_model_is_noticed_by_the_shard(settings, tmp_path):
     run = trace(settings, tmp_path / "out")
     payload = dict(run.units[0].payload)
     payload["fingerprints"] = {**payload["fingerprints"], "model": "other"}
-    with pytest.raises(InputError, match="the model .* changed since the run began"):
+    with pytest.raises(InputError, match="the model .* is not the one that the run began with"):
         trace_shard(payload)
 
 
@@ -175,7 +224,9 @@ def test_labels_are_mapped_by_name():
         return LoadedModel(torch.nn.Identity(), "image", "m", lambda c: torch.zeros(1), names)
 
     assert map_labels(("dog", "Tabby_Cat"), loaded(("tabby cat, tabby", "owl", "dog"))) == {0: 2, 1: 0}
-    assert map_labels(("dog", "cow"), loaded(("dog", "owl"))) is None
+    assert map_labels(("dog", "cow"), loaded(("dog", "owl"))) == {0: 0}
+    assert map_labels(("cow",), loaded(("dog", "owl"))) is None
+    assert map_labels(("crane", "owl"), loaded(("crane", "crane", "owl"))) == {1: 2}
     assert map_labels(("dog", "cow"), loaded(("LABEL_0", "LABEL_1"))) == {0: 0, 1: 1}
     assert map_labels(None, loaded(("dog", "owl"))) == {}
     assert map_labels(("a", "b"), loaded(None)) == {0: 0, 1: 1}

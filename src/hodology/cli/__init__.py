@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
+from typing import Any
 
 __all__ = ["main"]
 
@@ -17,10 +19,12 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:
-        try:
-            app(args=[word for word in words if word != "--debug"], prog_name="hodology")
-        finally:
-            sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell
+            try:
+                app(args=[word for word in words if word != "--debug"], prog_name="hodology")
+            finally:
+                sys.stdout.flush()  # a closed pipe shows here, not when the interpreter ends
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
@@ -42,3 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
                 file=sys.stderr,
             )
         raise
+    except KeyboardInterrupt:  # before typer or after it
+        raise SystemExit(130) from None
+
+
+def _tell(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the line of code that raised it."""
+    print(f"hodology: {' '.join(str(message).split())}", file=sys.stderr)

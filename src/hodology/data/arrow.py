@@ -28,7 +28,7 @@ class ArrowFile(Dataset):
         ``.parquet``, or ``.arrow`` / ``.feather`` (file or stream format).
     image_column, text_column, label_column : str, optional
         Default: the first column of images (struct with ``bytes``, or binary), else the first of text; the
-        first integer column called label, labels, fine_label or target.
+        first column of integers or names called label, labels, fine_label or target.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class ArrowFile(Dataset):
         if self._cached is None or self._cached[0] != group:
             self._cached = (group, self._group(group))
         row = self._cached[1][index - self.starts[group]]
-        label = row.get(self.label_column) if self.label_column else None
+        label = self._label(index, row.get(self.label_column)) if self.label_column else None
         name = f"{self.name}:{index}"
         if self.image_column is None:
             return Item(name, row[self.text_column], label)
@@ -93,6 +93,17 @@ class ArrowFile(Dataset):
         if data is None:
             raise FileFormatError(f"{self.file}, row {index}: the image's bytes are not in the file.")
         return Item(path or name, decode_image(data, source=f"{self.file}, row {index}"), label)
+
+    def _label(self, index: int, value: Any) -> int | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return (self.class_names or ()).index(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise FileFormatError(
+                f"{self.file}, row {index}: label must be an integer or a name, got {value!r}."
+            )
+        return value
 
     def _open(self) -> None:
         arrow = require("pyarrow", extra="hf", purpose="reading Parquet and Arrow files")
@@ -125,11 +136,26 @@ class ArrowFile(Dataset):
         start = self.starts[group]
         return self.source.select(columns).slice(start, self.starts[group + 1] - start).to_pylist()
 
+    def _distinct(self, column: str) -> set[str]:
+        found: set[str] = set()
+        for group in range(len(self.starts) - 1):
+            table = self.source
+            if hasattr(table, "read_row_group"):
+                table = table.read_row_group(group, columns=[column])
+            else:
+                table = table.select([column]).slice(
+                    self.starts[group], self.starts[group + 1] - self.starts[group]
+                )
+            found |= set(table.column(0).unique().to_pylist()) - {None}
+        return found
+
     def _first(self, test: Any) -> str | None:
         return next((field.name for field in self.schema if test(field.type)), None)
 
     def _class_names(self) -> tuple[str, ...] | None:
-        """Names that `datasets` keeps in the schema's metadata."""
+        """Names that `datasets` keeps in the schema's metadata, or those that a column of names holds."""
+        if self.label_column is not None and _is_text(self.schema.field(self.label_column).type):
+            return tuple(sorted(self._distinct(self.label_column)))
         raw = (self.schema.metadata or {}).get(b"huggingface")
         if raw is None or self.label_column is None:
             return None

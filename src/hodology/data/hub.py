@@ -87,8 +87,9 @@ def load_hub_dataset(spec: str, *, split: str | None = None) -> Any:
             found = datasets.load_dataset(spec)
         except (OSError, ConnectionError, ValueError) as error:
             raise UnavailableError(
-                f"data set {spec!r} is neither in the cache nor reachable ({type(error).__name__}); download it on a "
-                "connected machine and set HF_HOME to its cache, or pass a folder or file."
+                f"data set {spec!r} is no local path, and as a hub id neither in the cache nor reachable "
+                f"({type(error).__name__}); download it on a connected machine and set HF_HOME to its cache, or pass "
+                "a folder or file."
             ) from error
     if hasattr(found, "keys"):
         names = list(found.keys())

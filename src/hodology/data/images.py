@@ -103,11 +103,25 @@ def decode_image(data: bytes, *, source: str) -> Any:
                 raise FileFormatError(
                     f"{source} has {opened.width} x {opened.height} pixels, too many to be a picture."
                 )
-            return operations.exif_transpose(opened).convert("RGB")
+            return _to_rgb(image, operations.exif_transpose(opened))
     except (OSError, ValueError, SyntaxError, EOFError, image.DecompressionBombError, struct.error) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{source} is not a readable image: {error}.") from error
+
+
+def _to_rgb(image: Any, picture: Any) -> Any:
+    """Pillow clips deep greys and shows the colours under transparency; here greys are scaled, white lies below."""
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
+        values = np.asarray(picture, dtype=np.float64)
+        highest = 65535.0 if picture.mode != "F" else 1.0
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > highest:
+            raise ValueError(f"values of mode {picture.mode} must lie from 0 to {highest:g}")
+        return image.fromarray((values / highest * 255).round().astype(np.uint8)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        return image.alpha_composite(image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")
 
 
 def natural_key(text: str) -> list[tuple[int, Any]]:

@@ -113,6 +113,6 @@ def _decoded(line: bytes, file: Path, number: int) -> str:
     if len(line) > _LONGEST:
         raise FileFormatError(f"{file}, line {number}: longer than {_LONGEST} bytes.")
     try:
-        return line.decode("utf-8").rstrip("\r\n")
+        return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{file}, line {number}: not UTF-8 text.") from error

@@ -38,7 +38,8 @@ def ablate(
     factor : float
         0 removes (the paper's zero-out), 2 enhances (the paper's doubling).
     positions : int or Tensor of int64, shape (rows, positions), optional
-        Token positions; default those of the `PathResult`, or position 0 for a `PathSet`.
+        Token positions; default those of the paths (a `PathSet` keeps them in its attribute ``positions``, as
+        ``"start:stop"``; without it position 0 is meant).
 
     Raises
     ------
@@ -60,7 +61,7 @@ def ablate(
     """
     units, names = _units(paths)
     if positions is None:
-        positions = paths.positions if isinstance(paths, PathResult) else 0
+        positions = paths.positions if isinstance(paths, PathResult) else _kept_positions(paths)
     with ExitStack() as stack:
         for layer, name in enumerate(names):
             site = parse_site(model, name)
@@ -185,6 +186,19 @@ class _Mask(_Edit):
                 f"{picked.shape[2]} units."
             )
         return picked.masked_fill(drop[:, None], 0.0)
+
+
+def _kept_positions(paths: PathSet) -> Tensor | int:
+    texts = paths.attributes.get("positions")
+    if not texts:
+        return 0
+    try:
+        ranges = [range(*map(int, str(text).split(":"))) for text in texts]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"positions of paths must be 'start:stop', got {texts[0]!r}.") from error
+    if len({len(r) for r in ranges}) != 1 or not ranges[0]:
+        raise InputError("positions of paths must be equally many for all of them; pass positions=.")
+    return torch.tensor([list(r) for r in ranges])
 
 
 def _units(paths: PathResult | PathSet) -> tuple[Tensor, tuple[str, ...]]:

@@ -19,7 +19,6 @@ Reference: Wang et al., "Discovering influential neuron path in vision transform
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -38,8 +37,8 @@ from hodology.interpret.path_search import (
     progressive_search,
 )
 from hodology.interpret.positions import Token, check_token, find_token, has_class_token, token_positions
-from hodology.nn.attribution import CleanRun, LineAttribution, OutputKind, check_targets
-from hodology.nn.forward import Inputs
+from hodology.nn.attribution import CleanRun, LineAttribution, OutputKind, check_targets, last_feed_forward
+from hodology.nn.forward import Inputs, usable_model
 from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, SiteKind, resolve_sites
 
@@ -111,7 +110,7 @@ class NeuronPath:
         if not callable(target) and target not in ("predicted", "label"):
             raise UnknownNameError(f"target must be 'predicted', 'label' or a callable, got {target!r}.")
         quadrature(rule, steps)
-        self.model = _usable_model(model)
+        self.model = usable_model(model)
         self.sites = resolve_sites(self.model, layers, units=units)
         self.token = check_token(token)
         self.target = target
@@ -135,7 +134,8 @@ class NeuronPath:
                 "the model is in training mode; it is run in eval mode (dropout off).", stacklevel=2
             )
         if self.token == "auto":
-            self.token = find_token(self.model, x, self.sites[-1])
+            # Asked at the last block: what the output reads must not depend on the layers that are searched.
+            self.token = find_token(self.model, x, last_feed_forward(self.model) or self.sites[-1])
         class_token = has_class_token(self.model)
         run = self.engine.clean(
             x, positions=lambda n: token_positions(x, self.token, tokens=n, class_token=class_token)
@@ -299,24 +299,6 @@ class NeuronPath:
         if not isinstance(x, CleanRun):
             return self.run(x, target)
         return x if target is None else x.with_targets(check_targets(torch.as_tensor(target), x.scores))
-
-
-def _usable_model(model: nn.Module) -> nn.Module:
-    """The model, or its float32 copy; refuses what hooks cannot follow."""
-    if not isinstance(model, nn.Module):
-        raise InputError(f"model must be a torch.nn.Module, got {type(model).__name__}.")
-    if hasattr(model, "_orig_mod") or isinstance(model, torch.jit.ScriptModule):
-        kind = "compiled" if hasattr(model, "_orig_mod") else "scripted"
-        raise InputError(f"model is {kind}; hooks need the eager module it was made from.")
-    for name, module in model.named_modules():
-        if getattr(module, "grad_checkpointing", False) is True:
-            raise InputError(
-                f"module {name!r} checkpoints its blocks; call set_grad_checkpointing(False) first."
-            )
-    if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
-        warnings.warn("the model is in half precision; paths are computed on a float32 copy.", stacklevel=3)
-        return copy.deepcopy(model).float()
-    return model
 
 
 def _check_count(count: int, run: CleanRun, name: str) -> None:

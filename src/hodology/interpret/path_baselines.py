@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,7 +89,7 @@ def knowledge_neurons(scores: tuple[Tensor, ...], *, threshold: float = 0.2) -> 
 
 
 def _uniform(widths: Sequence[int], rng: int | Sequence[int], run: CleanRun) -> tuple[Tensor, ...]:
-    rows, seeds = (len(run), [rng]) if isinstance(rng, int) else (1, list(rng))
+    rows, seeds = (len(run), [rng]) if isinstance(rng, (int, np.integer)) else (1, list(rng))
     if rows * len(seeds) != len(run):
         raise InputError(f"rng must be a seed or one per row ({len(run)}), got {len(seeds)}.")
     parts = []

@@ -2,7 +2,8 @@
 
 The probability deviation of a group of images is ``mean(p_edited) / mean(p_clean) - 1`` for the target class.
 (The mean of per-image ratios is unbounded for images that the model gets wrong, where p_clean is near zero; the
-ratio of means is not.) The accuracy deviation is ``accuracy(edited) - accuracy(clean)``.
+ratio of means is not.) The accuracy deviation is ``accuracy(edited) - accuracy(clean)``; it counts hits of the
+label where one is given, else of the target (which is then the share of decisions that stay).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hodology.errors import InputError
+from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.interpret.ablation import ablate
 from hodology.interpret.path_result import PathResult
 from hodology.nn.attribution import check_targets, output_value
-from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs
+from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, usable_model
 from hodology.nn.taps import evaluation_mode
 from hodology.stats import Interval, bootstrap_interval
 
@@ -40,7 +41,7 @@ class PathEffects:
     clean, edited : float ndarray, shapes (images,) and (methods, factors, images)
         Probability of the target class.
     correct, edited_correct : bool ndarray, same shapes
-        Whether the model's choice is the target.
+        Whether the model's choice is the label, or the target where the label is unknown.
     targets : int ndarray, shape (images,)
     """
 
@@ -71,13 +72,20 @@ class PathEffects:
     def probability_deviation(self, method: str, factor: float, *, rows: np.ndarray | None = None) -> float:
         """``mean(p_edited) / mean(p_clean) - 1`` over images (or `rows` of them)."""
         pick = slice(None) if rows is None else rows
-        m, f = self.methods.index(method), self.factors.index(factor)
+        m, f = self._place(method, factor)
         return float(self.edited[m, f][pick].mean() / self.clean[pick].mean() - 1.0)
 
     def accuracy_deviation(self, method: str, factor: float) -> float:
         """``accuracy(edited) - accuracy(clean)``, a share of images."""
-        m, f = self.methods.index(method), self.factors.index(factor)
+        m, f = self._place(method, factor)
         return float(self.edited_correct[m, f].mean() - self.correct.mean())
+
+    def _place(self, method: str, factor: float) -> tuple[int, int]:
+        if method not in self.methods:
+            raise UnknownNameError(f"method {method!r} was not evaluated{near_names(method, self.methods)}.")
+        if factor not in self.factors:
+            raise InputError(f"factor must be one of {self.factors}, got {factor}.")
+        return self.methods.index(method), self.factors.index(factor)
 
     def by_class(self, method: str, factor: float) -> dict[int, float]:
         """Probability deviation of each target class, for box plots."""
@@ -111,9 +119,10 @@ class PathEffects:
 def evaluate_paths(
     model: nn.Module,
     inputs: Inputs,
-    paths: Mapping[str, PathResult],
+    paths: Mapping[str, PathResult] | PathResult,
     *,
     targets: Tensor | Sequence[int] | int | None = None,
+    labels: Tensor | Sequence[int] | None = None,
     factors: Sequence[float] = (0.0, 2.0),
 ) -> PathEffects:
     """Run the model with each method's paths removed and enhanced, all else free.
@@ -123,10 +132,12 @@ def evaluate_paths(
     model : nn.Module
     inputs : Tensor or mapping of Tensors
         The batch that the paths belong to, in order.
-    paths : mapping of str to PathResult
-        Method name to its paths of these rows.
-    targets : int64, shape (batch,), optional
+    paths : mapping of str to PathResult, or PathResult
+        Method name to its paths of these rows; a single result goes by its own method.
+    targets : int64, shape (batch,), or int, optional
         Class whose probability counts; None takes the paths' own targets.
+    labels : int64, shape (batch,), optional
+        True classes, which accuracy is measured against; -1 where unknown, which counts the target instead.
     factors : sequence of float
 
     Raises
@@ -134,7 +145,8 @@ def evaluate_paths(
     InputError
         When there is no method, or a result has another number of rows.
     """
-    inputs = check_inputs(model, inputs)
+    model, inputs = usable_model(model), check_inputs(model, inputs)
+    paths = {paths.method: paths} if isinstance(paths, PathResult) else paths
     rows = batch_size(inputs)
     if not paths or any(len(result) != rows for result in paths.values()):
         got = {name: len(result) for name, result in paths.items()}
@@ -145,6 +157,12 @@ def evaluate_paths(
     with evaluation_mode(model), torch.no_grad():
         scores = call_model(model, inputs)
         goal = first.target if targets is None else check_targets(torch.as_tensor(targets), scores)
+        truth = goal if labels is None else torch.as_tensor(labels, device=goal.device)
+        if truth.shape != goal.shape:
+            raise InputError(
+                f"labels must be one per row of inputs ({rows}), got shape {tuple(truth.shape)}."
+            )
+        truth = torch.where(truth < 0, goal, truth)
         edited = []
         for result in paths.values():
             for factor in factors:
@@ -157,8 +175,8 @@ def evaluate_paths(
         scores=np.stack([r.score.double().cpu().numpy() for r in paths.values()]),
         clean=output_value(scores, goal).double().cpu().numpy(),
         edited=torch.stack([output_value(s, goal) for s in edited]).double().cpu().numpy().reshape(shape),
-        correct=(scores.argmax(dim=1) == goal).cpu().numpy(),
-        edited_correct=torch.stack([s.argmax(dim=1) == goal for s in edited]).cpu().numpy().reshape(shape),
+        correct=(scores.argmax(dim=1) == truth).cpu().numpy(),
+        edited_correct=torch.stack([s.argmax(dim=1) == truth for s in edited]).cpu().numpy().reshape(shape),
         targets=goal.cpu().numpy(),
     )
 

@@ -15,7 +15,7 @@ from hodology.errors import FileFormatError, InputError
 from hodology.files import read_arrays, write_arrays
 from hodology.path import PathSet
 
-__all__ = ["PathResult"]
+__all__ = ["PathResult", "position_ranges"]
 
 _FORMAT = 1
 _TENSORS = ("path", "score", "target", "predicted", "probability")
@@ -114,7 +114,7 @@ class PathResult:
         )
 
     def to_path_set(self, ids: Sequence[str] | None = None) -> PathSet:
-        """The paths as a `PathSet`, with target, prediction and probability as attributes."""
+        """The paths as a `PathSet`, with method, target, prediction, probability and token positions as attributes."""
         names = [str(i) for i in range(len(self))] if ids is None else list(ids)
         return PathSet.from_units(
             self.path.cpu().numpy(),
@@ -127,6 +127,7 @@ class PathResult:
                 "target": self.target.tolist(),
                 "predicted": self.predicted.tolist(),
                 "probability": self.probability.double().tolist(),
+                "positions": [f"{start}:{stop}" for start, stop in position_ranges(self.positions).tolist()],
             },
         )
 
@@ -176,6 +177,11 @@ class PathResult:
             activations=_numbered(arrays, "activations"),
             changed=torch.from_numpy(arrays["changed"]) if "changed" in arrays else None,
         )
+
+
+def position_ranges(positions: Tensor) -> np.ndarray:
+    """First position and the one behind the last of each row, int64 of shape ``(batch, 2)``; rows are ranges."""
+    return torch.stack([positions[:, 0], positions[:, -1] + 1], dim=1).cpu().numpy()
 
 
 def _join(parts: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:

@@ -60,7 +60,8 @@ def find_token(model: nn.Module, inputs: Inputs, site: Site) -> Literal["cls", "
     if gradient.ndim != 3:
         return "cls"
     read = gradient.abs().amax(dim=(0, 2)) > 0
-    return "cls" if bool(read[0]) and not bool(read[1:].any()) else "patches"
+    leading = 2 if len(read) > 3 else 1  # a distilled model reads its second token too
+    return "cls" if bool(read[0]) and not bool(read[leading:].any()) else "patches"
 
 
 def token_positions(inputs: Inputs, token: Token, *, tokens: int, class_token: bool) -> Tensor:
@@ -71,7 +72,7 @@ def token_positions(inputs: Inputs, token: Token, *, tokens: int, class_token: b
     inputs : Tensor or mapping of Tensors
     token : {"cls", "patches", "last"} or int
         ``"cls"`` is position 0; ``"patches"`` every position but the class token, where there is one;
-        ``"last"`` the last one that the attention mask keeps; an integer counts from the end when negative.
+        ``"last"`` the last one that the attention mask keeps; an integer counts from that one when negative.
     tokens : int
         Number of tokens at the layers.
     class_token : bool
@@ -80,18 +81,23 @@ def token_positions(inputs: Inputs, token: Token, *, tokens: int, class_token: b
     Raises
     ------
     InputError
-        For an index out of range.
+        For an index out of range of a row, or patches of rows that differ in length.
     """
     last = last_positions(inputs, tokens)
     if token == "last":
         return last[:, None]
+    shortest = int(last.min()) + 1  # what the attention mask leaves of the shortest row
     if token == "patches":
+        if shortest < tokens:
+            raise InputError(
+                f"token 'patches' needs rows of one length, got {shortest} to {tokens} tokens; use 'last' or an index."
+            )
         first = 1 if class_token and tokens > 1 else 0
         return torch.arange(first, tokens, device=last.device).repeat(len(last), 1)
     index = 0 if token in ("cls", "auto") else int(token)
-    if not -tokens <= index < tokens:
-        raise InputError(f"token must be {-tokens} to {tokens - 1} in this model, got {index}.")
-    return torch.full((len(last), 1), index % tokens, dtype=torch.int64, device=last.device)
+    if not -shortest <= index < shortest:
+        raise InputError(f"token must be {-shortest} to {shortest - 1} for these rows, got {index}.")
+    return (last + 1 + index if index < 0 else torch.full_like(last, index))[:, None]
 
 
 def has_class_token(model: nn.Module) -> bool:

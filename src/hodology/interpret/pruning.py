@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hodology.errors import InputError
 from hodology.interpret.ablation import keep_only
 from hodology.nn.attribution import output_value
-from hodology.nn.forward import Inputs, call_model, check_inputs
+from hodology.nn.forward import Inputs, call_model, check_inputs, usable_model
 from hodology.nn.taps import evaluation_mode
 
 __all__ = ["PruneEffect", "prune_effect", "random_masks"]
@@ -52,7 +52,7 @@ class PruneEffect:
 def prune_effect(
     model: nn.Module,
     inputs: Inputs,
-    labels: Tensor,
+    labels: Tensor | Sequence[int],
     sites: Sequence[str],
     masks: Sequence[Tensor],
     *,
@@ -80,9 +80,9 @@ def prune_effect(
     rng : int
         Seed of the share's draw.
     """
-    inputs = check_inputs(model, inputs)
+    model, inputs, labels = usable_model(model), check_inputs(model, inputs), torch.as_tensor(labels)
     classes = len(masks[0])
-    if int(labels.max()) >= classes or any(len(m) != classes for m in masks):
+    if int(labels.min()) < 0 or int(labels.max()) >= classes or any(len(m) != classes for m in masks):
         raise InputError(
             f"masks must have a row per class (0 to {int(labels.max())}), got {[len(m) for m in masks]}."
         )

@@ -7,6 +7,7 @@ same bytes when it uses the same number of threads.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -23,14 +24,24 @@ from hodology.files import arrays_from_bytes, arrays_to_bytes, read_json, write_
 from hodology.interpret.neuron_path import NeuronPath
 from hodology.interpret.path_baselines import BaselineName
 from hodology.interpret.path_evaluation import PathEffects, evaluate_paths
-from hodology.interpret.path_result import PathResult
+from hodology.interpret.path_result import PathResult, position_ranges
 from hodology.nn.attribution import CleanRun
 from hodology.nn.forward import to_device
 from hodology.nn.load import LoadedModel, load_model
 from hodology.rng import derive_seed
 from hodology.work import Engine, SerialEngine, Unit, UnitStore, make_unit, run_units
 
-__all__ = ["METHODS", "Shard", "TraceRun", "TraceSettings", "map_labels", "trace", "trace_shard"]
+__all__ = [
+    "METHODS",
+    "Shard",
+    "TraceRun",
+    "TraceSettings",
+    "dataset_of",
+    "map_labels",
+    "model_of",
+    "trace",
+    "trace_shard",
+]
 
 METHODS = ("neuron-path", *get_args(BaselineName))
 _FUNCTION = "hodology.interpret.trace:trace_shard"
@@ -108,6 +119,8 @@ class Shard:
         Labels are -1 where unknown.
     probability : float ndarray, shape (inputs,)
     paths : int ndarray, shape (methods, inputs, layers, k)
+    positions : int ndarray, shape (inputs, 2)
+        First token position that counted, and the one behind the last.
     effects : PathEffects
     """
 
@@ -116,6 +129,7 @@ class Shard:
     predicted: np.ndarray
     probability: np.ndarray
     paths: np.ndarray
+    positions: np.ndarray
     effects: PathEffects
 
     @classmethod
@@ -127,9 +141,9 @@ class Shard:
             tuple(arrays["factors"].tolist()),
             *(arrays[n] for n in ("scores", "clean", "edited", "correct", "edited_correct", "targets")),
         )
-        ids = tuple(arrays["ids"].tolist())
+        names = ("labels", "predicted", "probability", "paths", "positions")
         return cls(
-            ids, arrays["labels"], arrays["predicted"], arrays["probability"], arrays["paths"], effects
+            ids=tuple(arrays["ids"].tolist()), effects=effects, **{name: arrays[name] for name in names}
         )
 
 
@@ -190,7 +204,8 @@ def trace(
         When the folder holds a run with other settings, model or data, and for what model and data refuse.
     """
     folder = Path(folder)
-    dataset = _dataset(settings)
+    _forget()
+    dataset = dataset_of(settings)
     manifest = _manifest(settings, dataset)
     _claim_folder(folder, manifest, resume=resume)
     count = manifest["inputs"]
@@ -220,13 +235,15 @@ def trace_shard(payload: Mapping[str, Any]) -> bytes:
     raw = dict(payload["settings"])
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
     settings = TraceSettings(**fields)
-    dataset, loaded, tracer = _dataset(settings), _model(settings), _tracer(settings)
-    found = {"model": loaded.fingerprint, "data": dataset.fingerprint}
-    for name, wanted in payload["fingerprints"].items():
-        if found[name] != wanted:
+    if _fingerprints(settings) != payload["fingerprints"]:
+        _forget()  # a worker that lives long may hold what was there before
+    for name, found in _fingerprints(settings).items():
+        if found != payload["fingerprints"][name]:
             raise InputError(
-                f"the {name} {getattr(settings, name)!r} changed since the run began; start a new one."
+                f"the {name} {getattr(settings, name)!r} is not the one that the run began with: it changed, or a "
+                "factory gives other weights at each call (set its seed)."
             )
+    dataset, loaded, tracer = dataset_of(settings), model_of(settings), _tracer(settings)
     labels = map_labels(dataset.class_names, loaded)
     parts = []
     start, stop = payload["start"], payload["stop"]
@@ -242,6 +259,7 @@ def trace_shard(payload: Mapping[str, Any]) -> bytes:
             "predicted": np.concatenate([p.predicted for p in parts]),
             "probability": np.concatenate([p.probability for p in parts]),
             "paths": np.concatenate([p.paths for p in parts], axis=1).astype(np.int32),
+            "positions": np.concatenate([p.positions for p in parts]),
             "methods": np.array(effects.methods, dtype=np.str_),
             "factors": np.array(effects.factors),
             **{name: getattr(effects, name) for name in names},
@@ -252,16 +270,21 @@ def trace_shard(payload: Mapping[str, Any]) -> bytes:
 def map_labels(class_names: Sequence[str] | None, loaded: LoadedModel) -> dict[int, int] | None:
     """Map a data set's label indices to the model's classes.
 
-    By name where both have names (case and underscores aside); without names on the data's side an index is
-    taken as the model's class. None when names do not fit: labels are then unknown.
+    By name where both have names (case and underscores aside), for a language model by the single token that a
+    name is; without names on the data's side (then the mapping is empty) an index is taken as the model's class.
+    Names that the model lacks, or has twice, are left out: such labels are unknown. None when no name fits.
     """
     if class_names is None:
         return {}
+    if loaded.encode is not None:
+        tokens = {i: loaded.encode(name) for i, name in enumerate(class_names)}
+        return {i: token for i, token in tokens.items() if token is not None} or None
     if loaded.class_names is None:
         return {i: i for i in range(len(class_names))}
-    known = {_plain_name(name): i for i, name in enumerate(loaded.class_names)}
+    plain = [_plain_name(name) for name in loaded.class_names]
+    known = {name: i for i, name in enumerate(plain) if plain.count(name) == 1}
     found = {i: known[_plain_name(name)] for i, name in enumerate(class_names) if _plain_name(name) in known}
-    if len(found) == len(class_names):
+    if found:
         return found
     placeholders = all(name.startswith("LABEL_") for name in loaded.class_names)
     if placeholders and len(class_names) == len(loaded.class_names):
@@ -280,6 +303,7 @@ def _trace_batch(
     inputs = to_device(loaded.prepare([item.content for item in items]), settings.device)
     labels = np.array([_label(item.label, mapping) for item in items], dtype=np.int64)
     run = tracer.run(inputs)
+    labels[labels >= run.scores.shape[1]] = -1  # no class of this model
     if settings.target == "label":
         if (labels < 0).any():
             raise InputError(
@@ -290,13 +314,21 @@ def _trace_batch(
     elif settings.target.isdigit():
         run = run.with_targets(torch.full((len(items),), int(settings.target)))
     results = {method: _paths(tracer, method, run, settings, begin) for method in settings.methods}
-    effects = evaluate_paths(loaded.model, run.inputs, results, targets=run.targets, factors=settings.factors)
+    effects = evaluate_paths(
+        loaded.model,
+        run.inputs,
+        results,
+        targets=run.targets,
+        labels=torch.from_numpy(labels),
+        factors=settings.factors,
+    )
     return Shard(
         tuple(item.id for item in items),
         labels,
         run.scores.argmax(dim=1).cpu().numpy(),
         run.probability.double().cpu().numpy(),
         np.stack([result.path.cpu().numpy() for result in results.values()]),
+        position_ranges(next(iter(results.values())).positions),
         effects,
     )
 
@@ -309,36 +341,55 @@ def _paths(tracer: NeuronPath, method: str, run: CleanRun, settings: TraceSettin
     return tracer.baseline(method, run, top_k=settings.top_k, rng=seeds)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=2)
-def _dataset(settings: TraceSettings) -> Dataset:
-    return open_dataset(
-        settings.data,
-        split=settings.split,
-        image_column=settings.image_column,
-        text_column=settings.text_column,
-        label_column=settings.label_column,
+def dataset_of(settings: TraceSettings) -> Dataset:
+    """The data set of a run; opened once per process and run."""
+    return _dataset(
+        settings.data, settings.split, settings.image_column, settings.text_column, settings.label_column
     )
 
 
+def model_of(settings: TraceSettings) -> LoadedModel:
+    """The model of a run; loaded once per process and run."""
+    return _model(settings.model, settings.device)
+
+
 @lru_cache(maxsize=2)
-def _model(settings: TraceSettings) -> LoadedModel:
-    return load_model(settings.model, device=settings.device)
+def _dataset(data: str, split: str | None, image: str | None, text: str | None, label: str | None) -> Dataset:
+    return open_dataset(data, split=split, image_column=image, text_column=text, label_column=label)
+
+
+@lru_cache(maxsize=2)
+def _model(model: str, device: str) -> LoadedModel:
+    return load_model(model, device=device)
 
 
 @lru_cache(maxsize=2)
 def _tracer(settings: TraceSettings) -> NeuronPath:
+    model = model_of(settings).model
     token: Any = int(settings.token) if settings.token.lstrip("-").isdigit() else settings.token
-    layers = (
-        None
-        if settings.layers is None
-        else [int(s) if s.lstrip("-").isdigit() else s for s in settings.layers]
-    )
+    layers = None if settings.layers is None else [_layer(model, text) for text in settings.layers]
     kind: Any = {"units": settings.units, "rule": settings.rule, "form": settings.form}
-    return NeuronPath(_model(settings).model, layers, token=token, steps=settings.steps, **kind)
+    return NeuronPath(model, layers, token=token, steps=settings.steps, **kind)
+
+
+def _layer(model: torch.nn.Module, text: str) -> int | str:
+    """An index, unless a module has that very name, as those of a plain Sequential do."""
+    named = text in dict(model.named_modules())
+    return int(text) if text.lstrip("-").isdigit() and not named else text
+
+
+def _forget() -> None:
+    """Look at model and data anew: they may have changed since this process last did."""
+    for cached in (_dataset, _model, _tracer):
+        cached.cache_clear()
+
+
+def _fingerprints(settings: TraceSettings) -> dict[str, str]:
+    return {"model": model_of(settings).fingerprint, "data": dataset_of(settings).fingerprint}
 
 
 def _manifest(settings: TraceSettings, dataset: Dataset) -> dict[str, Any]:
-    loaded, tracer = _model(settings), _tracer(settings)
+    loaded, tracer = model_of(settings), _tracer(replace(settings, limit=None))
     if dataset.kind == "text" and loaded.kind == "image" or dataset.kind == "image" and loaded.kind == "text":
         raise InputError(f"the model takes {loaded.kind}s, the data are {dataset.kind}s.")
     return {
@@ -346,7 +397,7 @@ def _manifest(settings: TraceSettings, dataset: Dataset) -> dict[str, Any]:
         "version": __version__,
         "torch": torch.__version__,
         "settings": asdict(settings),
-        "fingerprints": {"model": loaded.fingerprint, "data": dataset.fingerprint},
+        "fingerprints": _fingerprints(settings),
         "model": {"name": loaded.name, "parameters": loaded.parameters, "kind": loaded.kind},
         "data": {"name": dataset.name, "kind": dataset.kind, "size": len(dataset)},
         "inputs": min(len(dataset), settings.limit or len(dataset)),
@@ -357,29 +408,33 @@ def _manifest(settings: TraceSettings, dataset: Dataset) -> dict[str, Any]:
 
 def _claim_folder(folder: Path, manifest: Mapping[str, Any], *, resume: bool) -> None:
     file = folder / "manifest.json"
-    if file.exists():
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; --out must be a folder.")
+    if not file.exists() and folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no trace; choose another --out.")
+    if any((folder / "units").glob("*.unit")):  # a run that got nowhere binds nobody
         if not resume:
             raise InputError(f"{folder} holds a run already; choose another --out or leave --no-resume away.")
         try:
-            other = read_json(file)
-        except FileFormatError:
-            other = {}
-        wanted = _comparable(manifest)
-        if _comparable(other) != wanted:
-            differing = [k for k in wanted if other.get(k) != manifest.get(k)]
-            raise InputError(f"{folder} holds a run with other {', '.join(differing)}; choose another --out.")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no trace; choose another --out.")
+            other = _comparable(read_json(file))
+        except FileFormatError:  # shards are named by their content, so that they can be told without it
+            other = _comparable(manifest)
+        differing = _differing(other, _comparable(manifest))
+        if differing:
+            raise InputError(f"{folder} holds a run with other {differing}; choose another --out.")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(file, manifest)
 
 
 def _comparable(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    import json
+    """What two runs in one folder must share; with another limit the shards of the shorter one are reused."""
+    settings = {key: v for key, v in manifest.get("settings", {}).items() if key != "limit"}
+    prints = {f"{key}'s content": v[:8] for key, v in manifest.get("fingerprints", {}).items()}
+    return json.loads(json.dumps({"version": manifest.get("version"), **settings, **prints}))
 
-    keys = ("version", "settings", "fingerprints", "inputs")
-    return json.loads(json.dumps({key: manifest.get(key) for key in keys}))
+
+def _differing(other: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} ({other.get(k)}, now {v})" for k, v in wanted.items() if other.get(k) != v)
 
 
 def _payload(settings: TraceSettings) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from hodology.data import Dataset, open_dataset
+from hodology.data import Dataset
 from hodology.data.images import thumbnail_uri
 from hodology.files import write_json
 from hodology.interpret.class_profile import class_agreement, class_profile
 from hodology.interpret.path_evaluation import PathEffects
-from hodology.interpret.trace import TraceRun, TraceSettings
-from hodology.nn.load import LoadedModel, load_model
+from hodology.interpret.trace import TraceRun, TraceSettings, dataset_of, model_of
+from hodology.nn.load import LoadedModel
 from hodology.path import JsonlWriter, PathSet
 
 __all__ = ["METHOD_LABELS", "write_outputs"]
@@ -45,7 +45,7 @@ def write_outputs(run: TraceRun, *, parquet: bool = False) -> dict[str, Any]:
     dict
         What `hodology.report.write_trace_report` draws.
     """
-    loaded = load_model(run.settings.model, device="cpu")
+    loaded = model_of(run.settings)
     columns = _write_paths(run, parquet=parquet)
     effects = PathEffects.concatenate(columns["effects"])
     table = effects.table(rng=run.settings.seed)
@@ -73,12 +73,22 @@ def write_outputs(run: TraceRun, *, parquet: bool = False) -> dict[str, Any]:
         "measure": _measure(run.settings),
         "table": [{k: v.to_dict() if hasattr(v, "to_dict") else v for k, v in row.items()} for row in table],
         "agreement": agreement,
-        "preferred_paths": {
-            loaded.class_name(int(c)): p for c, p in zip(profile.classes, profile.preferred().tolist())
-        },
+        "preferred_paths": [
+            {"class": int(c), "name": loaded.class_name(int(c)), "units": p}
+            for c, p in zip(profile.classes, profile.preferred().tolist(), strict=True)
+        ],
     }
     write_json(run.folder / "summary.json", summary)
     view = _view(run, loaded, columns, groups, effects, table, profile, accuracy)
+    if accuracy is None:
+        view["notes"].append(
+            "No label is known; the last figure is the change of the share of inputs decided for the target."
+        )
+    elif not known.all():
+        view["notes"].append(
+            f"{int((~known).sum())} of {len(known)} inputs have no label that is a class of the model; there the target "
+            "stands for it."
+        )
     if agreement is not None:
         view["notes"].append(
             f"Two inputs of one class share {agreement.within:.1%} of their units, two of different classes "
@@ -113,6 +123,7 @@ def _write_paths(run: TraceRun, *, parquet: bool) -> dict[str, Any]:
                             "predicted": shard.predicted.tolist(),
                             "label": [None if v < 0 else v for v in shard.labels.tolist()],
                             "probability": shard.probability.tolist(),
+                            "positions": [f"{start}:{stop}" for start, stop in shard.positions.tolist()],
                         },
                     )
                 )
@@ -136,13 +147,7 @@ def _view(
 ) -> dict[str, Any]:
     settings = run.settings
     shown = _spread(groups, _SHOWN)
-    dataset = open_dataset(
-        settings.data,
-        split=settings.split,
-        image_column=settings.image_column,
-        text_column=settings.text_column,
-        label_column=settings.label_column,
-    )
+    dataset = dataset_of(settings)
     paths = columns["paths"]
     counts = np.unique(groups, return_counts=True)
     return {
@@ -171,7 +176,10 @@ def _view(
         ],
         "similarity": np.round(profile.similarity(), 4).tolist() if len(counts[0]) <= 1000 else None,
         "items": _items(dataset, loaded, columns, effects, groups, shown),
-        "table": {"columns": _columns(effects), "rows": [_row(row) for row in table]},
+        "table": {
+            "columns": _columns(effects, labelled=accuracy is not None),
+            "rows": [_row(row) for row in table],
+        },
         "files": ["paths.jsonl", "summary.json", "manifest.json"],
         "notes": [
             "JAS is the joint attribution score. Removal sets a path's units to zero in an otherwise free pass, "
@@ -225,14 +233,15 @@ def _top_units(paths: np.ndarray) -> list[list[list[float]]]:
     return layers
 
 
-def _columns(effects: PathEffects) -> list[dict[str, Any]]:
+def _columns(effects: PathEffects, *, labelled: bool) -> list[dict[str, Any]]:
     score = {"key": "jas", "label": "Joint attribution score", "short": "JAS", "percent": False}
     found = [{**score, "better": "higher"}]
     for factor in effects.factors:
         word, better = ("Removal", "lower") if factor < 1 else ("Enhancement", "higher")
         for figure in ("probability", "accuracy"):
-            names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {figure}"}
-            short = f"{figure}\nx {factor:g}, %"
+            shown = figure if labelled or figure != "accuracy" else "decisions"
+            names = {"key": f"{figure}_x{factor:g}", "label": f"{word}: {shown}"}
+            short = f"{shown}\nx {factor:g}, %"
             found.append({**names, "short": short, "percent": True, "better": better})
     return found
 

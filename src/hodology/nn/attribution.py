@@ -32,7 +32,7 @@ from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, find_sites
 from hodology.nn.taps import evaluation_mode, hook_site, record
 
-__all__ = ["CleanRun", "LineAttribution", "OutputKind", "output_value"]
+__all__ = ["CleanRun", "LineAttribution", "OutputKind", "last_feed_forward", "output_value"]
 
 OutputKind = Literal["probability", "log-probability", "logit"]
 Line = tuple[Tensor, Tensor]
@@ -125,7 +125,7 @@ class LineAttribution:
         self.output = output
         self.max_batch = max_batch
         self.reuse_prefix = reuse_prefix
-        self._last = _last_feed_forward(model)
+        self._last = last_feed_forward(model)
         self._checked: set[int] = set()
 
     def clean(
@@ -210,7 +210,7 @@ class LineAttribution:
                     for i, (start, end) in lines.items()
                 }
                 value = self._clamped_value(run, leaves, rows, prefix)
-                found = torch.autograd.grad(value.sum(), list(leaves.values()))
+                found = _gradients(value, list(leaves.values()))
                 for i, gradient in zip(leaves, found, strict=True):
                     total[i].index_add_(0, rows, gradient.double() * shares[:, None, None])
         return {i: value.to(run.activations[i].dtype) for i, value in total.items()}
@@ -299,7 +299,7 @@ class LineAttribution:
             activity = stack.enter_context(record(self.model, self.sites, detach=False))
             value = output_value(call_model(self.model, inputs), run.targets[rows], self.output)
         reads = [activity[site.name] for site in self.sites]
-        gradients = torch.autograd.grad(value.sum(), reads)
+        gradients = _gradients(value, reads)
         where = None if run.positions is None else run.positions[rows]
         return [_pick(g, where, site, len(rows)) for g, site in zip(gradients, self.sites, strict=True)]
 
@@ -336,15 +336,9 @@ class LineAttribution:
                     whole=run.positions is None,
                 )
         if first not in self._checked:
-            rows = torch.arange(min(len(run), self._rows(run)), device=run.scores.device)
-            with evaluation_mode(self.model), torch.no_grad():
-                again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
-                if self._last is not None and not torch.allclose(
-                    again, run.scores[rows], rtol=1e-3, atol=1e-4
-                ):
-                    self._last = None  # the output reads other positions too
-                    again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
-            if not torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4):
+            if not self._agrees(run, first, prefix) and self._last is not None:
+                self._last = None  # perhaps the output reads other positions too
+            if not self._agrees(run, first, prefix):
                 warnings.warn(
                     f"{type(self.model).__name__} gives other scores when the part before {self.sites[first].name!r} "
                     "is reused, so it is computed in full; reuse_prefix=False silences this.",
@@ -354,6 +348,20 @@ class LineAttribution:
                 return None
             self._checked.add(first)
         return prefix
+
+    def _agrees(self, run: CleanRun, first: int, prefix: Prefix) -> bool:
+        """Whether a pass on top of the kept part gives the clean scores; one row is repeated, as steps repeat."""
+        rows = torch.arange(min(len(run), self._rows(run)), device=run.scores.device)
+        rows = torch.cat([rows, rows[:1]])
+        try:
+            with evaluation_mode(self.model), torch.no_grad():
+                again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
+        except (
+            RuntimeError,
+            IndexError,
+        ):  # a module of fixed batch size behind the kept part, such as windows
+            return False
+        return torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4)
 
 
 def output_value(scores: Tensor, targets: Tensor, output: OutputKind = "probability") -> Tensor:
@@ -385,7 +393,8 @@ def check_targets(targets: Tensor, scores: Tensor) -> Tensor:
     return targets.to(torch.int64)
 
 
-def _last_feed_forward(model: nn.Module) -> Site | None:
+def last_feed_forward(model: nn.Module) -> Site | None:
+    """The feed-forward site of the model's last block; None where none is recognised."""
     try:
         return find_sites(model, "ffn")[-1]
     except InputError:
@@ -411,6 +420,14 @@ def clamp_site(model: nn.Module, site: Site, value: Tensor, positions: Tensor | 
     else:
         stack.enter_context(hook_site(model, site, lambda old: _put(old, value, positions)))
     return stack
+
+
+def _gradients(value: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
+    """Zero where the output does not depend on a leaf, as in a plain chain behind a clamped layer."""
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(value.sum(), list(leaves), allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
 
 
 def _put(old: Tensor, new: Tensor, positions: Tensor) -> Tensor:

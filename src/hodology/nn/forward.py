@@ -6,7 +6,9 @@ are a tensor, a tuple that begins with one, or an object with ``.logits``.
 
 from __future__ import annotations
 
+import copy
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +17,42 @@ from torch import Tensor, nn
 
 from hodology.errors import InputError
 
-__all__ = ["Inputs", "batch_size", "call_model", "check_inputs", "last_positions", "select_rows", "to_device"]
+__all__ = [
+    "Inputs",
+    "batch_size",
+    "call_model",
+    "check_inputs",
+    "last_positions",
+    "select_rows",
+    "to_device",
+    "usable_model",
+]
 
 Inputs = Tensor | Mapping[str, Tensor]
+
+
+def usable_model(model: nn.Module) -> nn.Module:
+    """Return the model, or its float32 copy when it is in half precision.
+
+    Raises
+    ------
+    InputError
+        For what hooks cannot follow: compiled, scripted and checkpointed modules.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model must be a torch.nn.Module, got {type(model).__name__}.")
+    if hasattr(model, "_orig_mod") or isinstance(model, torch.jit.ScriptModule):
+        kind = "compiled" if hasattr(model, "_orig_mod") else "scripted"
+        raise InputError(f"model is {kind}; hooks need the eager module it was made from.")
+    for name, module in model.named_modules():
+        if getattr(module, "grad_checkpointing", False) is True:
+            raise InputError(
+                f"module {name!r} checkpoints its blocks; call set_grad_checkpointing(False) first."
+            )
+    if any(p.dtype in (torch.float16, torch.bfloat16) for p in model.parameters()):
+        warnings.warn("the model is in half precision; paths are computed on a float32 copy.", stacklevel=3)
+        return copy.deepcopy(model).float()
+    return model
 
 
 def batch_size(inputs: Inputs) -> int:

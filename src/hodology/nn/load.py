@@ -44,6 +44,8 @@ class LoadedModel:
     class_names : tuple of str or None
     decode : callable, optional
         For a language model, from a class id to the token's text.
+    encode : callable, optional
+        For a language model, from a text to the id of the single token that it is, or None.
     """
 
     model: nn.Module
@@ -52,6 +54,7 @@ class LoadedModel:
     prepare: Callable[[list[Any]], Inputs]
     class_names: tuple[str, ...] | None = None
     decode: Callable[[int], str] | None = None
+    encode: Callable[[str], int | None] | None = None
 
     @cached_property
     def fingerprint(self) -> str:

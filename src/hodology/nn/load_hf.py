@@ -38,10 +38,9 @@ def load_hugging_face(spec: str) -> LoadedModel:
     transformers = require("transformers", extra="hf", purpose="loading a Hugging Face model")
     config = _config(transformers, spec)
     architectures = list(getattr(config, "architectures", None) or [])
-    wanted = {"image": "ForImageClassification", "text": ("ForCausalLM", "LMHeadModel")}
-    if any(name.endswith(wanted["image"]) for name in architectures):
+    if any("ForImageClassification" in name for name in architectures):  # DeiT's ends in ...WithTeacher
         return _image_model(transformers, spec, config)
-    if any(name.endswith(wanted["text"]) for name in architectures):
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in architectures):
         return _text_model(transformers, spec)
     raise InputError(
         f"model {spec!r} is {architectures or 'without architectures'}; accepted are image classifiers "
@@ -82,8 +81,8 @@ def _unavailable(spec: str, error: Exception) -> Exception:
     if Path(spec).is_dir():
         return FileFormatError(f"{spec} cannot be loaded: {str(error).splitlines()[0]}")
     return UnavailableError(
-        f"model {spec!r} is neither in the cache nor reachable; download it on a connected machine and set HF_HOME to "
-        "its cache, or pass a local directory."
+        f"model {spec!r} is no local path, and as a hub id neither in the cache nor reachable; "
+        "download it on a connected machine and set HF_HOME to its cache, or pass a local directory."
     )
 
 
@@ -173,4 +172,11 @@ def _text_model(transformers: Any, spec: str) -> LoadedModel:
         keys = ["input_ids", "attention_mask"] if takes_mask else ["input_ids"]
         return {key: coded[key] for key in keys}
 
-    return LoadedModel(model, "text", spec, prepare, None, lambda index: tokenizer.decode([index]))
+    def encode(text: str) -> int | None:
+        for form in (text, f" {text}"):  # a word that goes on begins with a space in most vocabularies
+            found = tokenizer(form, add_special_tokens=False)["input_ids"]
+            if len(found) == 1:
+                return int(found[0])
+        return None
+
+    return LoadedModel(model, "text", spec, prepare, None, lambda index: tokenizer.decode([index]), encode)
