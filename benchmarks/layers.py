@@ -66,15 +66,15 @@ def _middle_layer(model: torch.nn.Module, x: Tensor, side: int) -> Row:
     from captum.attr import LayerIntegratedGradients
 
     layer = 6
-    engine = LineAttribution(model, find_sites(model))
+    engine = LineAttribution(model, find_sites(model)[layer : layer + 1])
     targets = model(x).argmax(dim=1).detach()
     peer = LayerIntegratedGradients(_probability(model), model.blocks[layer].mlp.fc2)  # type: ignore[index,union-attr]
     zero = torch.zeros_like(x)
 
     def ours() -> Tensor:
-        run, start = engine.clean(x, targets=targets), engine.clean(zero, targets=targets).activations[layer]
-        end = run.activations[layer]
-        gradient = engine.gradients(run, {layer: (start, end)}, rule="gauss-legendre", n_steps=STEPS)[layer]
+        run, start = engine.clean(x, targets=targets), engine.clean(zero, targets=targets).activations[0]
+        end = run.activations[0]
+        gradient = engine.gradients(run, {0: (start, end)}, rule="gauss-legendre", n_steps=STEPS)[0]
         return (end - start) * gradient
 
     def theirs() -> Tensor:

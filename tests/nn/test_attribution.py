@@ -8,6 +8,7 @@ from torch import nn
 
 from hodology.errors import InputError, UnknownNameError
 from hodology.nn.attribution import LineAttribution
+from hodology.nn.models import VisionTransformer
 from hodology.nn.sites import find_sites, parse_site
 from model_hooks import hook_count
 
@@ -222,3 +223,30 @@ def test_a_convolution_is_not_a_layer_of_units(images):
     engine = LineAttribution(model, [parse_site(model, "0")])
     with pytest.raises(InputError, match=r"must hold a \(batch, tokens, units\) tensor"):
         engine.clean(images)
+
+
+@pytest.mark.parametrize("pool", ["token", "avg"])
+def test_the_last_block_is_narrowed_only_where_the_output_reads_one_token(images, pool):
+    shape = {
+        "image_size": 8,
+        "patch_size": 4,
+        "depth": 3,
+        "width": 16,
+        "heads": 2,
+        "hidden": 12,
+        "classes": 5,
+    }
+    model = VisionTransformer(**shape, pool=pool, rng=1).eval()
+    sites = find_sites(model)
+    for chosen in (sites[:1], sites[1:2], sites[2:], sites):
+        found = []
+        for reuse in (True, False):
+            engine = LineAttribution(model, chosen, reuse_prefix=reuse)
+            run = engine.clean(images)
+            lines = {i: (torch.zeros_like(a), a) for i, a in enumerate(run.activations)}
+            found.append(engine.gradients(run, lines, n_steps=3))
+            if reuse:  # at the last block itself nothing can be left out
+                assert (engine._last is not None) == (pool == "token" or chosen == sites[2:])
+        for i in found[0]:
+            assert torch.allclose(found[0][i], found[1][i], atol=1e-7)
+            assert found[0][i].abs().max() > 0

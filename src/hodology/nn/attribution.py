@@ -27,7 +27,14 @@ from torch import Tensor, nn
 
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, select_rows
-from hodology.nn.prefix import Prefix, is_position_wise, linear_map, run_last_block_at
+from hodology.nn.prefix import (
+    Prefix,
+    block_of,
+    is_position_wise,
+    linear_map,
+    reads_elsewhere,
+    run_last_block_at,
+)
 from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, find_sites
 from hodology.nn.taps import evaluation_mode, hook_site, record
@@ -126,6 +133,7 @@ class LineAttribution:
         self.max_batch = max_batch
         self.reuse_prefix = reuse_prefix
         self._last = last_feed_forward(model)
+        self._read_checked = False
         self._checked: set[int] = set()
 
     def clean(
@@ -262,17 +270,12 @@ class LineAttribution:
         self, run: CleanRun, held: Mapping[int, Tensor], rows: Tensor, prefix: Prefix | None
     ) -> Tensor:
         positions = None if run.positions is None else run.positions[rows]
+        where = None if prefix is None else self._read_positions(run, held, prefix)
         with ExitStack() as stack:
             if prefix is not None:
                 stack.enter_context(prefix.reuse(rows))
-                last = self._last
-                if (
-                    positions is not None
-                    and positions.shape[1] == 1
-                    and last
-                    and last.module not in prefix.outputs
-                ):
-                    stack.enter_context(run_last_block_at(self.model, last, positions))
+                if where is not None and self._last is not None:
+                    stack.enter_context(run_last_block_at(self.model, self._last, where[rows]))
             for i, value in held.items():
                 stack.enter_context(clamp_site(self.model, self.sites[i], value, positions))
             return call_model(self.model, select_rows(run.inputs, rows))
@@ -336,8 +339,6 @@ class LineAttribution:
                     whole=run.positions is None,
                 )
         if first not in self._checked:
-            if not self._agrees(run, first, prefix) and self._last is not None:
-                self._last = None  # perhaps the output reads other positions too
             if not self._agrees(run, first, prefix):
                 warnings.warn(
                     f"{type(self.model).__name__} gives other scores when the part before {self.sites[first].name!r} "
@@ -348,6 +349,32 @@ class LineAttribution:
                 return None
             self._checked.add(first)
         return prefix
+
+    def _read_positions(self, run: CleanRun, held: Mapping[int, Tensor], prefix: Prefix) -> Tensor | None:
+        """The one position per row that the output reads behind the last block, or None: then it runs in full."""
+        last = self._last
+        if last is None or last.module in prefix.outputs:
+            return None
+        where = run.positions
+        if where is None:  # all tokens are clamped: then only below the last block, and for a class token
+            inside = block_of(self.model, last) + "."
+            if any(self.sites[i].module.startswith(inside) for i in held):
+                return None
+            where = torch.zeros(len(run), 1, dtype=torch.int64, device=run.scores.device)
+        if where.shape[1] != 1:
+            return None
+        if not self._read_checked:
+            few = torch.arange(min(2, len(run)), device=run.scores.device)
+            inputs = select_rows(run.inputs, few)
+            with evaluation_mode(self.model):
+                elsewhere = reads_elsewhere(
+                    self.model, last, where[few], lambda: call_model(self.model, inputs).amax(dim=1)
+                )
+            self._read_checked = True
+            if elsewhere:
+                self._last = None
+                return None
+        return where
 
     def _agrees(self, run: CleanRun, first: int, prefix: Prefix) -> bool:
         """Whether a pass on top of the kept part gives the clean scores; one row is repeated, as steps repeat."""

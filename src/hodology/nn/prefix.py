@@ -20,8 +20,9 @@ from torch.utils._pytree import tree_map
 
 from hodology.errors import InputError
 from hodology.nn.sites import Site, up_projections
+from hodology.nn.taps import hook_site
 
-__all__ = ["Prefix", "is_position_wise", "linear_map", "run_last_block_at"]
+__all__ = ["Prefix", "block_of", "is_position_wise", "linear_map", "reads_elsewhere", "run_last_block_at"]
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ def linear_map(module: nn.Module, value: Tensor) -> Tensor:
 def run_last_block_at(model: nn.Module, site: Site, positions: Tensor) -> Iterator[None]:
     """Compute the feed-forward block of `site` only at `positions` ``(rows, count)``; elsewhere it adds nothing.
 
-    Right only where the output reads no other position behind this block (the caller checks that once).
+    Right only where the output reads no other position behind this block: see `reads_elsewhere`.
     Does nothing when the block is not made of plain linear maps or carries hooks of others.
     """
     maps = [model.get_submodule(name) for name in up_projections(model, site)]
@@ -83,6 +84,33 @@ def run_last_block_at(model: nn.Module, site: Site, positions: Tensor) -> Iterat
                 del module.__dict__["forward"]
             else:
                 module.__dict__["forward"] = forward
+
+
+def block_of(model: nn.Module, site: Site) -> str:
+    """Dotted name of what holds both maps of the feed-forward block of `site`."""
+    names = [name.split(".") for name in (*up_projections(model, site), site.module)]
+    shared = 0
+    while all(len(n) > shared and n[shared] == names[0][shared] for n in names):
+        shared += 1
+    return ".".join(names[0][:shared])
+
+
+def reads_elsewhere(model: nn.Module, site: Site, positions: Tensor, run: Callable[[], Tensor]) -> bool:
+    """Whether what `run` returns depends on the site at other positions than `positions` ``(rows, count)``."""
+    held: list[Tensor] = []
+
+    def hold(value: Tensor) -> Tensor:
+        held.append(value.detach().clone().requires_grad_())
+        return held[-1]
+
+    with torch.enable_grad(), hook_site(model, site, hold):
+        result = run()
+        if len(held) != 1 or held[0].ndim != 3 or not result.requires_grad:
+            return True
+        (gradient,) = torch.autograd.grad(result.sum(), held)
+    rows = torch.arange(len(positions), device=positions.device)[:, None]
+    gradient[rows, positions] = 0.0
+    return bool(gradient.any())
 
 
 @dataclass(frozen=True, eq=False)
