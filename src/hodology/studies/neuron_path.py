@@ -40,12 +40,17 @@ def _of(found: list[dict[str, Any]], method: str, figure: str) -> np.ndarray:
 
 def _scores(study: Study, found: list[dict[str, Any]]) -> None:
     ours = _of(found, "neuron-path", "jas")
+    # Differences, not ratios: the others' mean can be near zero or negative, where a ratio means nothing.
     for words, other, ratio in (
-        ("1. The path found has at least twice the JAS of the most active units", "activation", 2.0),
-        ("1. ... and at least 1.5 times that of influence patterns", "influence", 1.5),
+        (
+            "1. The path found has over twice the JAS of the most active units (ours - 2 x theirs)",
+            "activation",
+            2.0,
+        ),
+        ("1. ... and over 1.5 times that of influence patterns (same)", "influence", 1.5),
     ):
-        measured, unit = ours / _of(found, other, "jas"), "times"
-        study.claim(words, paper=_BOXES, measured=measured, holds_above=ratio, unit=unit)
+        measured = ours - ratio * _of(found, other, "jas")
+        study.claim(words, paper=_BOXES, measured=measured, holds_above=0.0, unit="JAS")
     share = np.abs(_of(found, "random", "jas")) / ours
     words, unit = "1. Control: a random path scores next to nothing", "share of our JAS"
     study.claim(words, paper=_OURS, measured=share, holds_below=0.05, unit=unit)

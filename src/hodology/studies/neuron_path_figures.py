@@ -30,7 +30,7 @@ __all__ = ["measure"]
 BASELINES = ("activation", "influence", "kn-ig", "random")
 SIZES: dict[str, dict[str, Any]] = {
     "quick": {
-        "images": 60,
+        "images": 50,
         "epochs": 12,
         "keep": (5,),
         "choose": 6,
