@@ -148,9 +148,13 @@ def test_only_what_is_new_is_measured(paper, tmp_path, calls, monkeypatch):
     assert calls() == ["quick 2", "quick 3"]
     run_study(paper, size="standard", seeds=2, folder=folder)
     assert calls() == ["standard 0", "standard 1"]
-    record = run_study(paper, size="quick", seeds=1, data="mine", folder=folder)
-    assert calls() == ["quick 0 mine 2"]
-    assert record["data"] == "mine"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for content in ("", "changed"):
+        (mine / "file").write_text(content)
+        record = run_study(paper, size="quick", seeds=1, data=str(mine), folder=folder)
+        assert calls() == [f"quick 0 {mine} 2"]
+        assert record["data"] == str(mine)
     monkeypatch.setattr(study_file, "source_hash", lambda: "another version of the code")
     run_study(paper, size="quick", seeds=2, folder=folder)
     assert calls() == ["quick 0", "quick 1"]

@@ -122,8 +122,11 @@ def _real(folder: str, seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.T
     labels = map_labels(images.class_names, loaded)
     if not labels:
         raise InputError(f"the class folders of {folder}/images do not name classes of the model.")
-    rows = stream(seed, "images").permutation(len(images))[: size["images"] + 32 * len(labels)]
-    items = [images.items(int(i), int(i) + 1)[0] for i in rows]
+    wanted, items = size["images"] + 32 * len(labels), []
+    for i in stream(seed, "images").permutation(len(images)):
+        item = images.items(int(i), int(i) + 1)[0]
+        if item.label in labels and len(items) < wanted:  # other class folders are none of the model's
+            items.append(item)
     x: Any = loaded.prepare([item.content for item in items])
     y = torch.tensor([labels[item.label] for item in items])  # type: ignore[index]
     x = x["pixel_values"] if isinstance(x, Mapping) else x
@@ -142,7 +145,9 @@ def _classes(paths: PathResult, scores: torch.Tensor, labels: np.ndarray, seed: 
     given = scores.softmax(dim=1).numpy()[:, profile.classes]
     confusion = np.stack([given[labels == c].mean(axis=0) for c in profile.classes])
     pairs = np.triu_indices(len(confusion), 1)
-    correlation = spearmanr(profile.similarity()[pairs], (confusion + confusion.T)[pairs]).statistic
+    similar, confused = profile.similarity()[pairs], (confusion + confusion.T)[pairs]
+    constant = np.ptp(similar) == 0 or np.ptp(confused) == 0  # then nothing goes with anything
+    correlation = 0.0 if constant else spearmanr(similar, confused).statistic
     nearest = ", ".join(f"{a}-{b} ({s:.2f})" for a, b, s in profile.nearest(5))
     return {
         "within": agreement.within,

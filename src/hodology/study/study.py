@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -54,9 +55,11 @@ class Study:
         """Run ``function(payload) -> JSON bytes`` once per seed and return the results in order.
 
         The payload holds ``seed``, ``size``, ``data`` and `options`. Seeds run as units of work: in parallel
-        when the engine can, kept on disk, and never run twice for the same code.
+        when the engine can, kept on disk, and never run twice for the same code and data.
         """
         common = {"size": self.size, "data": self.data, "source": source_hash(), **options}
+        if self.data is not None:
+            common["content"] = _content(Path(self.data))
         units = [make_unit(function, {"seed": seed, **common}) for seed in self.seeds]
         if self.store is None:
             raise InputError("a study needs a store for its units.")
@@ -109,3 +112,12 @@ class Study:
     def key(self) -> str:
         """Names the run's units."""
         return hash_json([self.paper.slug, self.size, self.data])[:16]
+
+
+def _content(folder: Path) -> str:
+    """Hash of names, sizes and times of all files of a data set."""
+    if not folder.exists():
+        raise InputError(f"data folder {folder} does not exist.")
+    files = sorted(f for f in folder.rglob("*") if f.is_file())
+    states = [(f.relative_to(folder).as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return hash_json(states)
