@@ -18,14 +18,17 @@ def build():
     return VisionTransformer(image_size=96, channels=3, classes=10, width=384, heads=6)
 """
 _CHILD = """
-import resource, sys
+import sys
+from pathlib import Path
 from hodology.interpret.trace import TraceSettings, trace
 from hodology.interpret.trace_output import write_outputs
 model, data, out, batch, limit = sys.argv[1:]
 settings = TraceSettings(model=model, data=data, batch=int(batch), limit=int(limit), steps=4,
                          rule="gauss-legendre", methods=("neuron-path",), shard=16)
 write_outputs(trace(settings, out))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# VmHWM, because ru_maxrss begins with the peak of the process that started this one
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
 """
 
 

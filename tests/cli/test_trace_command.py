@@ -11,7 +11,7 @@ import torch
 from hodology.cli import main
 from hodology.data import open_dataset
 from hodology.interpret import NeuronPath
-from hodology.interpret.trace import METHODS
+from hodology.interpret.trace_settings import METHODS
 from hodology.nn.load import load_model
 from hodology.path import PathSet
 

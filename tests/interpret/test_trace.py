@@ -16,8 +16,10 @@ import torch
 
 from hodology.errors import InputError, UnknownNameError
 from hodology.interpret import NeuronPath
-from hodology.interpret.trace import TraceSettings, map_labels, trace, trace_shard
+from hodology.interpret.trace import TraceSettings, trace
 from hodology.interpret.trace_output import write_outputs
+from hodology.interpret.trace_settings import forget
+from hodology.interpret.trace_shard import map_labels, trace_shard
 from hodology.nn.load import LoadedModel, load_model
 from hodology.path import PathSet
 from hodology.work import ProcessEngine
@@ -159,7 +161,7 @@ def test_a_factory_without_a_seed_is_told_from_a_changed_model(settings, tmp_pat
     file = Path(settings.model.removesuffix(":build"))
     file.write_text(FACTORY.replace("rng=1", "rng=int.from_bytes(__import__('os').urandom(4), 'big')"))
     run = trace(settings, tmp_path / "out")  # one process loads it once
-    sys.modules["hodology.interpret.trace"]._forget()
+    forget()
     with pytest.raises(InputError, match="factory gives other weights at each call"):
         trace_shard(run.units[0].payload)
 

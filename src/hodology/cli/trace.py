@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from hodology.interpret.trace import TraceSettings
+    from hodology.interpret.trace_settings import TraceSettings
 
 __all__ = ["trace"]
 
@@ -79,7 +79,7 @@ def trace(
     Without options it runs on the embedded digits and a small Vision Transformer trained on them. Writes index.html
     (works offline), paths.jsonl and summary.json to OUT.
     """
-    from hodology.interpret.trace import METHODS, TraceSettings
+    from hodology.interpret.trace_settings import METHODS, TraceSettings
 
     others = {"all": [m for m in METHODS if m != method], "none": []}.get(compare)
     named = [m.strip() for m in compare.split(",") if m.strip() and m.strip() != method]

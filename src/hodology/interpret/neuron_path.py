@@ -37,7 +37,8 @@ from hodology.interpret.path_search import (
     progressive_search,
 )
 from hodology.interpret.positions import Token, check_token, find_token, has_class_token, token_positions
-from hodology.nn.attribution import CleanRun, LineAttribution, OutputKind, check_targets, last_feed_forward
+from hodology.nn.attribution import LineAttribution, last_feed_forward
+from hodology.nn.clean_run import CleanRun, OutputKind, check_targets
 from hodology.nn.forward import Inputs, usable_model
 from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, SiteKind, resolve_sites

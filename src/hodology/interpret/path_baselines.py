@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from hodology.errors import InputError, UnknownNameError, near_names
-from hodology.nn.attribution import CleanRun, LineAttribution
+from hodology.nn.attribution import LineAttribution
+from hodology.nn.clean_run import CleanRun
 from hodology.nn.quadrature import Rule
 from hodology.rng import torch_stream
 

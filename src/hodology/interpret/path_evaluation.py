@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.interpret.ablation import ablate
 from hodology.interpret.path_result import PathResult
-from hodology.nn.attribution import check_targets, output_value
+from hodology.nn.clean_run import check_targets, output_value
 from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, usable_model
 from hodology.nn.taps import evaluation_mode
 from hodology.stats import Interval, bootstrap_interval

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from hodology.errors import InputError
-from hodology.nn.attribution import CleanRun, LineAttribution
+from hodology.nn.attribution import LineAttribution
+from hodology.nn.clean_run import CleanRun
 from hodology.nn.quadrature import Rule
 
 __all__ = ["Form", "beam_search", "exhaustive_search", "path_score", "progressive_search"]

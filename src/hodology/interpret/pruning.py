@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hodology.errors import InputError
 from hodology.interpret.ablation import keep_only
-from hodology.nn.attribution import output_value
+from hodology.nn.clean_run import output_value
 from hodology.nn.forward import Inputs, call_model, check_inputs, usable_model
 from hodology.nn.taps import evaluation_mode
 

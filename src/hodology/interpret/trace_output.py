@@ -14,7 +14,8 @@ from hodology.data.images import thumbnail_uri
 from hodology.files import write_json
 from hodology.interpret.class_profile import class_agreement, class_profile
 from hodology.interpret.path_evaluation import PathEffects
-from hodology.interpret.trace import TraceRun, TraceSettings, dataset_of, model_of
+from hodology.interpret.trace import TraceRun
+from hodology.interpret.trace_settings import TraceSettings, dataset_of, model_of
 from hodology.nn.load import LoadedModel
 from hodology.path import JsonlWriter, PathSet
 

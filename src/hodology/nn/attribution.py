@@ -19,78 +19,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from hodology.errors import InputError, UnknownNameError, near_names
+from hodology.nn.clamp import clamp_site, pick
+from hodology.nn.clean_run import CleanRun, OutputKind, check_targets, output_value
 from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, select_rows
-from hodology.nn.prefix import (
-    Prefix,
-    block_of,
-    is_position_wise,
-    linear_map,
-    reads_elsewhere,
-    run_last_block_at,
-)
+from hodology.nn.prefix import Prefix, block_of, reads_elsewhere, run_last_block_at
 from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, find_sites
 from hodology.nn.taps import evaluation_mode, hook_site, record
 
-__all__ = ["CleanRun", "LineAttribution", "OutputKind", "last_feed_forward", "output_value"]
+__all__ = ["LineAttribution", "last_feed_forward"]
 
-OutputKind = Literal["probability", "log-probability", "logit"]
 Line = tuple[Tensor, Tensor]
 _MEMORY = 384 * 2**20  # bytes of activations per pass when max_batch is None; more brings no speed on a CPU
-
-
-@dataclass(frozen=True, eq=False)
-class CleanRun:
-    """What one undisturbed pass over a batch gave.
-
-    Attributes
-    ----------
-    inputs : Tensor or mapping of Tensors
-    activations : tuple of Tensor, each shape (batch, positions, units)
-        Activity at the sites, at the chosen token positions.
-    scores : Tensor, shape (batch, classes)
-    targets : Tensor of int64, shape (batch,)
-    positions : Tensor of int64, shape (batch, positions), or None for all tokens
-    probability : Tensor, shape (batch,)
-        Softmax probability of the target.
-    """
-
-    inputs: Inputs
-    activations: tuple[Tensor, ...]
-    scores: Tensor
-    targets: Tensor
-    positions: Tensor | None
-    prefix: Prefix = field(repr=False)
-
-    @property
-    def probability(self) -> Tensor:
-        """Softmax probability of the target class, shape ``(batch,)``."""
-        return output_value(self.scores, self.targets, "probability")
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def select(self, rows: Tensor) -> CleanRun:
-        """The run of a batch made of rows `rows` (int64, may repeat) of this one."""
-        return CleanRun(
-            select_rows(self.inputs, rows),
-            tuple(a[rows] for a in self.activations),
-            self.scores[rows],
-            self.targets[rows],
-            None if self.positions is None else self.positions[rows],
-            self.prefix.select(rows),
-        )
-
-    def with_targets(self, targets: Tensor) -> CleanRun:
-        """The same pass with other target classes; checks their range."""
-        return replace(self, targets=check_targets(targets, self.scores))
 
 
 class LineAttribution:
@@ -184,7 +130,7 @@ class LineAttribution:
             positions = positions(held.shape[1] if held.ndim == 3 else 1)
         picked = []
         for site in self.sites:
-            picked.append(_pick(activity[site.name], positions, site, len(scores)))
+            picked.append(pick(activity[site.name], positions, site, len(scores)))
         goal = scores.argmax(dim=1) if targets is None else check_targets(targets, scores)
         return CleanRun(inputs, tuple(picked), scores, goal, positions, prefix)
 
@@ -304,7 +250,7 @@ class LineAttribution:
         reads = [activity[site.name] for site in self.sites]
         gradients = _gradients(value, reads)
         where = None if run.positions is None else run.positions[rows]
-        return [_pick(g, where, site, len(rows)) for g, site in zip(gradients, self.sites, strict=True)]
+        return [pick(g, where, site, len(rows)) for g, site in zip(gradients, self.sites, strict=True)]
 
     def _chunks(
         self, run: CleanRun, nodes: object, weights: object
@@ -391,35 +337,6 @@ class LineAttribution:
         return torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4)
 
 
-def output_value(scores: Tensor, targets: Tensor, output: OutputKind = "probability") -> Tensor:
-    """The output F of each row for its target: scores ``(batch, classes)``, targets and result ``(batch,)``."""
-    index = targets[:, None]
-    if output == "logit":
-        return scores.gather(1, index)[:, 0]
-    logs = scores.log_softmax(dim=1).gather(1, index)[:, 0]
-    return logs if output == "log-probability" else logs.exp()
-
-
-def check_targets(targets: Tensor, scores: Tensor) -> Tensor:
-    """Return `targets` as int64 on the scores' device, or raise `InputError` when one is not a class."""
-    targets = torch.as_tensor(targets, device=scores.device)
-    if targets.ndim == 0:  # one class for all rows
-        targets = targets.expand(len(scores))
-    if targets.shape != (len(scores),) or targets.is_floating_point():
-        raise InputError(
-            f"target must be a class id, or {len(scores)} of them, one per row, "
-            f"got shape {tuple(targets.shape)} of {targets.dtype}."
-        )
-    wrong = (targets < 0) | (targets >= scores.shape[1])
-    if wrong.any():
-        row = int(wrong.nonzero()[0])
-        raise InputError(
-            f"target must be 0 to {scores.shape[1] - 1} (the model has {scores.shape[1]} classes), got "
-            f"{int(targets[row])} in row {row}."
-        )
-    return targets.to(torch.int64)
-
-
 def last_feed_forward(model: nn.Module) -> Site | None:
     """The feed-forward site of the model's last block; None where none is recognised."""
     try:
@@ -428,58 +345,9 @@ def last_feed_forward(model: nn.Module) -> Site | None:
         return None
 
 
-def clamp_site(model: nn.Module, site: Site, value: Tensor, positions: Tensor | None) -> ExitStack:
-    """Context in which `site` holds `value` ``(rows, positions, units)`` at `positions`, else what is computed.
-
-    At the input of a position-wise map only the edited positions are mapped again and put into its output,
-    which copies (and differentiates) the narrow side of the feed-forward block instead of the wide one.
-    """
-    module = model.get_submodule(site.module)
-    stack = ExitStack()
-    if positions is not None and site.side == "input" and is_position_wise(module):
-
-        def put_mapped(output: Tensor) -> Tensor:
-            return _put(output, linear_map(module, value), positions)
-
-        stack.enter_context(hook_site(model, replace(site, side="output"), put_mapped))
-    elif positions is None:
-        stack.enter_context(hook_site(model, site, lambda old: value.reshape(old.shape)))
-    else:
-        stack.enter_context(hook_site(model, site, lambda old: _put(old, value, positions)))
-    return stack
-
-
 def _gradients(value: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     """Zero where the output does not depend on a leaf, as in a plain chain behind a clamped layer."""
     if not value.requires_grad:
         return [torch.zeros_like(leaf) for leaf in leaves]
     found = torch.autograd.grad(value.sum(), list(leaves), allow_unused=True)
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
-
-
-def _put(old: Tensor, new: Tensor, positions: Tensor) -> Tensor:
-    if old.ndim == 2:
-        return new[:, 0]
-    if positions.shape[1] == 1 and not positions.any():  # the class token: one block copy each way
-        return torch.cat([new, old[:, 1:]], dim=1)
-    rows = torch.arange(len(old), device=old.device)[:, None]
-    return old.index_put((rows, positions), new.to(old.dtype))
-
-
-def _pick(value: Tensor, positions: Tensor | None, site: Site, rows: int) -> Tensor:
-    """Values at the positions, shape ``(batch, positions, units)``; ``(batch, units)`` counts as one token."""
-    if value.ndim not in (2, 3) or len(value) != rows:
-        raise InputError(
-            f"layer {site.name!r} must hold a (batch, tokens, units) tensor of {rows} rows, got shape "
-            f"{tuple(value.shape)}."
-        )
-    if value.ndim == 2:
-        value = value[:, None]
-        positions = None if positions is None else torch.zeros_like(positions[:, :1])
-    if positions is None:
-        return value
-    if int(positions.max()) >= value.shape[1] or int(positions.min()) < 0:
-        raise InputError(
-            f"token must be 0 to {value.shape[1] - 1} at layer {site.name!r}, got {int(positions.max())}."
-        )
-    return value[torch.arange(rows, device=value.device)[:, None], positions]

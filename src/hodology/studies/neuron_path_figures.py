@@ -21,7 +21,7 @@ from hodology.interpret import (
     prune_mask,
     random_masks,
 )
-from hodology.nn.attribution import CleanRun
+from hodology.nn.clean_run import CleanRun
 from hodology.nn.reference import digits_vit
 from hodology.rng import stream, torch_stream
 
@@ -115,20 +115,21 @@ def _digits(seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torc
 def _real(folder: str, seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torch.Tensor, float]:
     from hodology.data import open_dataset
     from hodology.errors import InputError
-    from hodology.interpret.trace import map_labels
+    from hodology.interpret.trace_shard import map_labels
     from hodology.nn.load import load_model
 
     loaded, images = load_model(str(Path(folder) / "model")), open_dataset(str(Path(folder) / "images"))
     labels = map_labels(images.class_names, loaded)
     if not labels:
         raise InputError(f"the class folders of {folder}/images do not name classes of the model.")
-    wanted, items = size["images"] + 32 * len(labels), []
+    wanted = size["images"] + 32 * len(labels)
+    items: list[Any] = []
     for i in stream(seed, "images").permutation(len(images)):
         item = images.items(int(i), int(i) + 1)[0]
         if item.label in labels and len(items) < wanted:  # other class folders are none of the model's
             items.append(item)
     x: Any = loaded.prepare([item.content for item in items])
-    y = torch.tensor([labels[item.label] for item in items])  # type: ignore[index]
+    y = torch.tensor([labels[item.label] for item in items])
     x = x["pixel_values"] if isinstance(x, Mapping) else x
     with torch.no_grad():
         scores = torch.cat([getattr(s := loaded.model(part), "logits", s) for part in x.split(32)])
