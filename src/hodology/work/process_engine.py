@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 
 from hodology.errors import HodologyError, InputError
 from hodology.work.store import UnitStore
@@ -85,7 +87,8 @@ class ProcessEngine:
         pool = ProcessPoolExecutor(self.jobs, context, _start_worker, (self.threads,))
         try:
             while True:
-                with thread_variables(self.threads, numba=True):  # submitting starts processes
+                # Submitting starts processes.
+                with thread_variables(self.threads, numba=True), _deaf_to_interrupts():
                     for unit in islice(waiting, self.jobs - len(running)):
                         future = pool.submit(_work, function, unit, folder, self.threads)
                         running[future] = unit.key
@@ -112,8 +115,24 @@ def _check_deaths(deaths: Counter[str], error: BrokenProcessPool, left: int) -> 
         ) from error
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start: they inherit this, and would else be hit half way into their imports."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would end the block early
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the parent stops its workers
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     set_threads(threads)
 
