@@ -231,7 +231,7 @@ def test_every_input_belongs_to_exactly_one_class(view, path):
 
 def test_an_input_whose_file_name_is_not_utf8_is_still_drawn(view, tmp_path):
     view["items"][0]["id"] = os.fsdecode(b"cat-\xff.png")
-    write_trace_report(view, tmp_path)
+    assert data_of(write_trace_report(view, tmp_path))["items"][0]["id"] == "cat-\ufffd.png"
 
 
 @pytest.mark.parametrize("broken", FILES)

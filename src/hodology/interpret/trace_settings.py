@@ -104,6 +104,7 @@ def _model(model: str, device: str) -> LoadedModel:
 
 @lru_cache(maxsize=2)
 def tracer_of(settings: TraceSettings) -> NeuronPath:
+    """The search of a run on its model; made once per process and run."""
     model = model_of(settings).model
     token: Any = int(settings.token) if settings.token.lstrip("-").isdigit() else settings.token
     layers = None if settings.layers is None else [_layer(model, text) for text in settings.layers]
@@ -124,4 +125,5 @@ def forget() -> None:
 
 
 def fingerprints_of(settings: TraceSettings) -> dict[str, str]:
+    """Hashes of the content of model and data, by name."""
     return {"model": model_of(settings).fingerprint, "data": dataset_of(settings).fingerprint}
