@@ -245,8 +245,32 @@ def test_the_last_block_is_narrowed_only_where_the_output_reads_one_token(images
             run = engine.clean(images)
             lines = {i: (torch.zeros_like(a), a) for i, a in enumerate(run.activations)}
             found.append(engine.gradients(run, lines, n_steps=3))
-            if reuse:  # at the last block itself nothing can be left out
-                assert (engine._last is not None) == (pool == "token" or chosen == sites[2:])
+            if reuse and chosen in (sites[:1], sites[1:2]):
+                assert engine._read_alone == {"first": pool == "token"}
         for i in found[0]:
             assert torch.allclose(found[0][i], found[1][i], atol=1e-7)
             assert found[0][i].abs().max() > 0
+
+
+def test_another_token_than_the_one_that_is_read_is_never_narrowed_to(images):
+    shape = {
+        "image_size": 8,
+        "patch_size": 4,
+        "depth": 3,
+        "width": 16,
+        "heads": 2,
+        "hidden": 12,
+        "classes": 5,
+    }
+    model = VisionTransformer(**shape, rng=1).eval()
+    engine, plain = (LineAttribution(model, find_sites(model)[:1], reuse_prefix=r) for r in (True, False))
+    for token in (0, 3):  # the second meets an engine that has checked the first
+        positions = torch.full((len(images), 1), token)
+        found = []
+        for each in (engine, plain):
+            run = each.clean(images, positions=positions)
+            found.append(
+                each.gradients(run, {0: (torch.zeros_like(run.activations[0]), run.activations[0])})[0]
+            )
+        assert torch.allclose(*found, atol=1e-8)
+        assert found[0].abs().max() > 0

@@ -39,8 +39,8 @@ class TraceSettings:
         Only the first inputs of the data set.
     shard : int
         Inputs per unit of work.
-    threads : int, optional
-        Threads within a unit; part of the settings because rounding may depend on it.
+    factors : tuple of float
+        What path units are multiplied by to see what a path does.
     """
 
     model: str = "digits-vit"

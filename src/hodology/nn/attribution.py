@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.nn.clamp import clamp_site, pick
 from hodology.nn.clean_run import CleanRun, OutputKind, check_targets, output_value
-from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, select_rows
+from hodology.nn.forward import Inputs, batch_size, call_model, check_inputs, last_positions, select_rows
 from hodology.nn.prefix import Prefix, block_of, reads_elsewhere, run_last_block_at
 from hodology.nn.quadrature import Rule, quadrature
 from hodology.nn.sites import Site, find_sites
@@ -79,7 +79,7 @@ class LineAttribution:
         self.max_batch = max_batch
         self.reuse_prefix = reuse_prefix
         self._last = last_feed_forward(model)
-        self._read_checked = False
+        self._read_alone: dict[str, bool] = {}
         self._checked: set[int] = set()
 
     def clean(
@@ -309,18 +309,20 @@ class LineAttribution:
             where = torch.zeros(len(run), 1, dtype=torch.int64, device=run.scores.device)
         if where.shape[1] != 1:
             return None
-        if not self._read_checked:
+        ids = run.inputs.get("input_ids") if isinstance(run.inputs, Mapping) else None
+        which, meant = "first", torch.zeros_like(where[:, 0])
+        if ids is not None:  # a language model, whose scores are read at the last word
+            which, meant = "last", last_positions(run.inputs, ids.shape[1])
+        if not bool((where[:, 0] == meant).all()):
+            return None  # another token, which the output does not read alone
+        if which not in self._read_alone:
             few = torch.arange(min(2, len(run)), device=run.scores.device)
             inputs = select_rows(run.inputs, few)
             with evaluation_mode(self.model):
-                elsewhere = reads_elsewhere(
+                self._read_alone[which] = not reads_elsewhere(
                     self.model, last, where[few], lambda: call_model(self.model, inputs).amax(dim=1)
                 )
-            self._read_checked = True
-            if elsewhere:
-                self._last = None
-                return None
-        return where
+        return where if self._read_alone[which] else None
 
     def _agrees(self, run: CleanRun, first: int, prefix: Prefix) -> bool:
         """Whether a pass on top of the kept part gives the clean scores; one row is repeated, as steps repeat."""
@@ -329,10 +331,7 @@ class LineAttribution:
         try:
             with evaluation_mode(self.model), torch.no_grad():
                 again = self._clamped_scores(run, {first: run.activations[first][rows]}, rows, prefix)
-        except (
-            RuntimeError,
-            IndexError,
-        ):  # a module of fixed batch size behind the kept part, such as windows
+        except (RuntimeError, IndexError):  # modules of a fixed batch behind the kept part, such as windows
             return False
         return torch.allclose(again, run.scores[rows], rtol=1e-3, atol=1e-4)
 
