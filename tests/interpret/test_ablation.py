@@ -10,7 +10,7 @@ from hodology.interpret import (
     NeuronPath,
     ablate,
     evaluate_paths,
-    keep_only,
+    keep_units,
     prune_effect,
     prune_mask,
     random_masks,
@@ -89,19 +89,19 @@ def test_keeping_everything_changes_nothing_and_nothing_removes_the_layers(vit, 
     sites = [s.name for s in tracer.sites]
     clean = vit(images)
     every = [torch.ones(1, 12, dtype=torch.bool)] * 3
-    with keep_only(vit, sites, every):
+    with keep_units(vit, sites, every):
         assert torch.equal(vit(images), clean)
     none = [torch.zeros(1, 12, dtype=torch.bool)] * 3
-    with keep_only(vit, sites, none), record(vit, sites) as held:
+    with keep_units(vit, sites, none), record(vit, sites) as held:
         vit(images)
     assert all((held[s][:, 0] == 0).all() and (held[s][:, 1:] != 0).any() for s in sites)
-    with keep_only(vit, sites, none, depth=1, share=0.5), record(vit, sites) as held:
+    with keep_units(vit, sites, none, depth=1, share=0.5), record(vit, sites) as held:
         vit(images)
     assert int((held[sites[0]][:, 0] == 0).all(dim=0).sum()) == 6
     assert (held[sites[2]][:, 0] != 0).any()
-    with pytest.raises(InputError, match="share must be 0 to 1"), keep_only(vit, sites, none, share=2.0):
+    with pytest.raises(InputError, match="share must be 0 to 1"), keep_units(vit, sites, none, share=2.0):
         pass
-    with pytest.raises(InputError, match="depth must be 0 to 3"), keep_only(vit, sites, none, depth=4):
+    with pytest.raises(InputError, match="depth must be 0 to 3"), keep_units(vit, sites, none, depth=4):
         pass
 
 
@@ -113,7 +113,7 @@ def test_prune_effect_separates_right_wrong_and_label_free(vit, images):
     effect = prune_effect(vit, images, labels, list(result.sites), masks)
     own = []
     for row in range(5):
-        with keep_only(vit, result.sites, [m[row : row + 1] for m in masks]):
+        with keep_units(vit, result.sites, [m[row : row + 1] for m in masks]):
             own.append(float(vit(images[row : row + 1]).softmax(dim=1)[0, labels[row]].detach()))
     assert effect.right_class == pytest.approx(sum(own) / 5, abs=1e-6)
     assert effect.kept == 2

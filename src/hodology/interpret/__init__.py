@@ -1,6 +1,6 @@
 """Paths inside trained networks: find them, score them, edit them, compare them."""
 
-from hodology.interpret.ablation import ablate, keep_only
+from hodology.interpret.ablation import ablate, keep_units
 from hodology.interpret.class_profile import ClassProfile, class_agreement, class_profile, prune_mask
 from hodology.interpret.neuron_path import NeuronPath
 from hodology.interpret.path_baselines import knowledge_neurons
@@ -18,7 +18,7 @@ __all__ = [
     "class_agreement",
     "class_profile",
     "evaluate_paths",
-    "keep_only",
+    "keep_units",
     "knowledge_neurons",
     "prune_effect",
     "prune_mask",

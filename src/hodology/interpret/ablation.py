@@ -16,7 +16,7 @@ from hodology.nn.taps import hook_site
 from hodology.path import PathSet
 from hodology.rng import stream
 
-__all__ = ["ablate", "keep_only"]
+__all__ = ["ablate", "keep_units"]
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def ablate(
 
 
 @contextmanager
-def keep_only(
+def keep_units(
     model: nn.Module,
     sites: Sequence[str | Site],
     masks: Sequence[Tensor],

@@ -158,7 +158,7 @@ def prune_mask(
     widths: Sequence[int] | None = None,
     n_classes: int | None = None,
 ) -> list[Tensor]:
-    """Masks of the k most frequent units per layer and class, for `keep_only`.
+    """Masks of the k most frequent units per layer and class, for `keep_units`.
 
     Returns
     -------

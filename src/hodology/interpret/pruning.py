@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hodology.errors import InputError
-from hodology.interpret.ablation import keep_only
+from hodology.interpret.ablation import keep_units
 from hodology.nn.clean_run import output_value
 from hodology.nn.forward import Inputs, call_model, check_inputs, usable_model
 from hodology.nn.taps import evaluation_mode
@@ -89,7 +89,7 @@ def prune_effect(
 
     def probability(rows: Tensor) -> Tensor:
         picked = [m[rows] for m in masks]
-        with keep_only(model, sites, picked, share=share, depth=depth, positions=positions, rng=rng):
+        with keep_units(model, sites, picked, share=share, depth=depth, positions=positions, rng=rng):
             return output_value(call_model(model, inputs), labels)
 
     with evaluation_mode(model), torch.no_grad():
@@ -97,7 +97,7 @@ def prune_effect(
         base = output_value(scores, labels)
         under = torch.stack([probability(torch.full_like(labels, c)) for c in range(classes)])
         whole = [m.any(dim=0, keepdim=True) for m in masks]
-        with keep_only(model, sites, whole, share=share, depth=depth, positions=positions, rng=rng):
+        with keep_units(model, sites, whole, share=share, depth=depth, positions=positions, rng=rng):
             union = output_value(call_model(model, inputs), labels)
     right = under.gather(0, labels[None])[0]
     predicted = under.gather(0, scores.argmax(dim=1)[None])[0]
