@@ -78,6 +78,14 @@ class ArrowFile(Dataset):
         """Items start .. stop - 1."""
         return [self._item(index) for index in range(start, min(stop, len(self)))]
 
+    def labels(self) -> list[int | None]:
+        """Label of every row, from its column alone."""
+        if self.label_column is None:
+            return [None] * len(self)
+        table = self.source.read(columns=[self.label_column]) if hasattr(self.source, "read") else self.source
+        values = table.column(self.label_column).to_pylist()
+        return [self._label(index, value) for index, value in enumerate(values)]
+
     def _item(self, index: int) -> Item:
         group = bisect_right(self.starts, index) - 1
         if self._cached is None or self._cached[0] != group:

@@ -53,3 +53,7 @@ class Dataset(ABC):
     @abstractmethod
     def items(self, start: int, stop: int) -> list[Item]:
         """Items start .. stop - 1; fewer at the end."""
+
+    def labels(self) -> list[int | None]:
+        """Label of every item; contents are not decoded where a data set can tell labels without."""
+        return [item.label for start in range(0, len(self), 64) for item in self.items(start, start + 64)]

@@ -73,7 +73,7 @@ class DigitsDataset(Dataset):
         self.name = f"digits ({part})"
         self.class_names = tuple(str(i) for i in range(10))
         self.images = split.test_images if part == "test" else split.train_images
-        self.labels = split.test_labels if part == "test" else split.train_labels
+        self.labels_ = split.test_labels if part == "test" else split.train_labels
         self.part = part
 
     def __len__(self) -> int:
@@ -82,11 +82,15 @@ class DigitsDataset(Dataset):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of images and labels."""
-        return hash_arrays({"images": self.images, "labels": self.labels})
+        return hash_arrays({"images": self.images, "labels": self.labels_})
 
     def items(self, start: int, stop: int) -> list[Item]:
         """Items start .. stop - 1."""
         return [
-            Item(f"digits/{self.part}/{i:04d}", self.images[i], int(self.labels[i]))
+            Item(f"digits/{self.part}/{i:04d}", self.images[i], int(self.labels_[i]))
             for i in range(start, min(stop, len(self)))
         ]
+
+    def labels(self) -> list[int | None]:
+        """Label of every item."""
+        return [int(label) for label in self.labels_]

@@ -62,6 +62,10 @@ class HubDataset(Dataset):
         """Items start .. stop - 1."""
         return [self._item(index) for index in range(start, min(stop, len(self)))]
 
+    def labels(self) -> list[int | None]:
+        """Label of every row, from its column alone."""
+        return list(self.table[self.label_column]) if self.label_column else [None] * len(self)
+
     def _item(self, index: int) -> Item:
         row = self.table[index]
         content = row[self.image_column].convert("RGB") if self.image_column else row[self.text_column]

@@ -77,14 +77,21 @@ class ImageFolder(Dataset):
         """Items start .. stop - 1, decoded to RGB."""
         return [self._item(file) for file in self.files[start:stop]]
 
+    def labels(self) -> list[int | None]:
+        """Label of every item, from the folders' names."""
+        return [self._label(file) for file in self.files]
+
+    def _label(self, file: Path) -> int | None:
+        first = file.relative_to(self.folder).parts[0]
+        return None if self.class_names is None else self.class_names.index(first)
+
     def _item(self, file: Path) -> Item:
         relative = file.relative_to(self.folder)
-        label = None if self.class_names is None else self.class_names.index(relative.parts[0])
         try:
             data = file.read_bytes()
         except OSError as error:
             raise FileFormatError(f"{file} cannot be read: {error.strerror}.") from error
-        return Item(relative.as_posix(), decode_image(data, source=str(file)), label)
+        return Item(relative.as_posix(), decode_image(data, source=str(file)), self._label(file))
 
 
 def decode_image(data: bytes, *, source: str) -> Any:

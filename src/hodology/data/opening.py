@@ -26,9 +26,9 @@ def open_dataset(
     Parameters
     ----------
     spec : str
-        ``"digits"`` (embedded, its test part; ``split="train"`` for the other), a folder of images (class
-        sub-folders or flat), a text file or JSON Lines, a Parquet or Arrow file in the hub's image layout, a
-        folder that `datasets` saved, or a hub id (``name`` or ``owner/name``).
+        ``"digits"``, ``"topics"`` or ``"topics-nested"`` (embedded, their test part; ``split="train"`` for the
+        other), a folder of images (class sub-folders or flat), a text file or JSON Lines, a Parquet or Arrow file in
+        the hub's image layout, a folder that `datasets` saved, or a hub id (``name`` or ``owner/name``).
     split : str, optional
         Part of a data set that has several; default validation, else test, else train.
     image_column, text_column, label_column : str, optional
@@ -44,6 +44,10 @@ def open_dataset(
         from hodology.data.digits import DigitsDataset
 
         return DigitsDataset(part="train" if split == "train" else "test")
+    if spec in ("topics", "topics-nested"):
+        from hodology.data.topics import TopicsDataset
+
+        return TopicsDataset(part="train" if split == "train" else "test", nested=spec == "topics-nested")
     path = Path(spec)
     if path.is_dir():
         if (path / "dataset_info.json").exists() or (path / "dataset_dict.json").exists():
@@ -69,7 +73,7 @@ def open_dataset(
         return _hub(spec, split, columns)
     raise InputError(
         f"data {spec!r} does not exist; accepted are a folder of images, a .txt, .jsonl, .parquet or .arrow file, a "
-        "hub id, or 'digits'."
+        "hub id, 'digits' or 'topics'."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def fit(
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     weight_decay: float = 0.05,
+    without_decay: Sequence[nn.Parameter] = (),
     loss: Loss = nn.functional.cross_entropy,
     augment: Augment | None = None,
     validation: tuple[Tensor, Tensor] | None = None,
@@ -79,6 +80,8 @@ def fit(
         Inputs and targets, batch first.
     epochs, batch_size, learning_rate, weight_decay
         The learning rate is the peak of the cycle.
+    without_decay : sequence of nn.Parameter
+        Parameters of the model that weight decay spares.
     loss : callable
         From scores and targets to a mean loss.
     augment : callable, optional
@@ -109,7 +112,8 @@ def fit(
     if patience is not None and validation is None:
         raise InputError("patience needs validation data, got None.")
     per_epoch = -(-len(x) // batch_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
+    groups = _groups(model, without_decay, weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * per_epoch)
     state = (
         _resume(checkpoint, model, optimizer) if checkpoint is not None and checkpoint.exists() else _State()
@@ -195,6 +199,18 @@ def cached_model(
         save_file(_plain(model.state_dict()), temporary, {"fit": json.dumps(asdict(result))})
     checkpoint.unlink(missing_ok=True)
     return model.eval(), result
+
+
+def _groups(model: nn.Module, without_decay: Sequence[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    spared = {id(parameter) for parameter in without_decay}
+    known = list(model.parameters())
+    if not spared <= {id(parameter) for parameter in known}:
+        raise InputError("without_decay must hold parameters of the model only.")
+    groups = [
+        {"params": [p for p in known if id(p) not in spared], "weight_decay": decay},
+        {"params": [p for p in known if id(p) in spared], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def _epoch(

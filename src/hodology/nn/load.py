@@ -79,8 +79,9 @@ def load_model(spec: str, *, device: str = "cpu") -> LoadedModel:
     Parameters
     ----------
     spec : str
-        ``"digits-vit"`` or ``"digits-vit:SEED"`` (the project's own, trained on first use), a local Hugging Face
-        directory, a hub id, or ``file.py:factory`` (this runs the file's code).
+        ``"digits-vit"``, ``"digits-cnn"``, ``"topics-gpt"`` or ``"topics-nested-gpt"``, maybe with ``:SEED`` (the
+        project's own, trained on first use), a local Hugging Face directory, a hub id, or ``file.py:factory`` (this
+        runs the file's code).
     device : str
         As torch names it.
 
@@ -93,8 +94,13 @@ def load_model(spec: str, *, device: str = "cpu") -> LoadedModel:
         accepted.
     """
     target = check_device(device)
-    if re.fullmatch(r"digits-vit(:\d+)?", spec):
-        loaded = _digits(int(spec.partition(":")[2] or 0))
+    if re.fullmatch(r"digits-(vit|cnn)(:\d+)?", spec):
+        name, _, seed = spec.partition(":")
+        loaded = _digits(name, int(seed or 0))
+    elif found := re.fullmatch(r"topics-(nested-)?gpt(?::(\d+))?", spec):
+        from hodology.nn.topics_gpt import topics_gpt_loaded
+
+        loaded = topics_gpt_loaded(int(found[2] or 0), nested=found[1] is not None)
     elif ".py:" in spec or spec.endswith(".py"):
         loaded = _from_file(spec)
     elif Path(spec).is_dir() or (_HUB_ID.fullmatch(spec) and not Path(spec).exists()):
@@ -103,8 +109,8 @@ def load_model(spec: str, *, device: str = "cpu") -> LoadedModel:
         loaded = load_hugging_face(spec)
     else:
         raise InputError(
-            f"model {spec!r} does not exist; accepted are a Hugging Face directory or hub id, file.py:factory, or "
-            "'digits-vit'."
+            f"model {spec!r} does not exist; accepted are a Hugging Face directory or hub id, file.py:factory, "
+            "'digits-vit', 'digits-cnn' or 'topics-gpt'."
         )
     loaded.model.to(target).eval()
     return loaded
@@ -160,11 +166,11 @@ def stack_arrays(contents: list[Any]) -> Tensor:
     return torch.from_numpy(np.stack(arrays))
 
 
-def _digits(seed: int) -> LoadedModel:
-    from hodology.nn.reference import digits_vit
+def _digits(name: str, seed: int) -> LoadedModel:
+    from hodology.nn.reference import digits_cnn, digits_vit
 
-    model = digits_vit(seed=seed).model
-    return LoadedModel(model, "array", f"digits-vit:{seed}", stack_arrays, tuple(str(i) for i in range(10)))
+    model = (digits_vit if name == "digits-vit" else digits_cnn)(seed=seed).model
+    return LoadedModel(model, "array", f"{name}:{seed}", stack_arrays, tuple(str(i) for i in range(10)))
 
 
 def _from_file(spec: str) -> LoadedModel:

@@ -175,7 +175,7 @@ def _text_model(transformers: Any, spec: str) -> LoadedModel:
     def encode(text: str) -> int | None:
         for form in (text, f" {text}"):  # a word that goes on begins with a space in most vocabularies
             found = tokenizer(form, add_special_tokens=False)["input_ids"]
-            if len(found) == 1:
+            if len(found) == 1 and found[0] != tokenizer.unk_token_id:
                 return int(found[0])
         return None
 
