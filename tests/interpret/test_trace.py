@@ -16,10 +16,11 @@ import torch
 
 from hodology.errors import InputError, UnknownNameError
 from hodology.interpret import NeuronPath
+from hodology.interpret.class_labels import map_labels
 from hodology.interpret.trace import TraceSettings, trace
 from hodology.interpret.trace_output import write_outputs
 from hodology.interpret.trace_settings import forget
-from hodology.interpret.trace_shard import map_labels, trace_shard
+from hodology.interpret.trace_shard import trace_shard
 from hodology.nn.load import LoadedModel, load_model
 from hodology.path import PathSet
 from hodology.work import ProcessEngine

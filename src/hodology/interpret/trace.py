@@ -19,6 +19,7 @@ from hodology import __version__
 from hodology.data import Dataset
 from hodology.errors import FileFormatError, InputError
 from hodology.files import read_json, write_json
+from hodology.interpret.class_labels import map_labels
 from hodology.interpret.trace_settings import (
     TraceSettings,
     dataset_of,
@@ -27,7 +28,7 @@ from hodology.interpret.trace_settings import (
     model_of,
     tracer_of,
 )
-from hodology.interpret.trace_shard import Shard, map_labels
+from hodology.interpret.trace_shard import Shard
 from hodology.work import Engine, SerialEngine, Unit, UnitStore, make_unit, run_units
 
 __all__ = ["TraceRun", "TraceSettings", "trace"]

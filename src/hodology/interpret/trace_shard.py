@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from hodology.data import Item
 from hodology.errors import InputError
 from hodology.files import arrays_from_bytes, arrays_to_bytes
+from hodology.interpret.class_labels import known_label, map_labels
 from hodology.interpret.neuron_path import NeuronPath
 from hodology.interpret.path_evaluation import PathEffects, evaluate_paths
 from hodology.interpret.path_result import PathResult, position_ranges
@@ -28,7 +29,7 @@ from hodology.nn.forward import to_device
 from hodology.nn.load import LoadedModel
 from hodology.rng import derive_seed
 
-__all__ = ["Shard", "map_labels", "trace_shard"]
+__all__ = ["Shard", "trace_shard"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,31 +108,6 @@ def trace_shard(payload: Mapping[str, Any]) -> bytes:
     )
 
 
-def map_labels(class_names: Sequence[str] | None, loaded: LoadedModel) -> dict[int, int] | None:
-    """Map a data set's label indices to the model's classes.
-
-    By name where both have names (case and underscores aside), for a language model by the single token that a
-    name is; without names on the data's side (then the mapping is empty) an index is taken as the model's class.
-    Names that the model lacks, or has twice, are left out: such labels are unknown. None when no name fits.
-    """
-    if class_names is None:
-        return {}
-    if loaded.encode is not None:
-        tokens = {i: loaded.encode(name) for i, name in enumerate(class_names)}
-        return {i: token for i, token in tokens.items() if token is not None} or None
-    if loaded.class_names is None:
-        return {i: i for i in range(len(class_names))}
-    plain = [_plain_name(name) for name in loaded.class_names]
-    known = {name: i for i, name in enumerate(plain) if plain.count(name) == 1}
-    found = {i: known[_plain_name(name)] for i, name in enumerate(class_names) if _plain_name(name) in known}
-    if found:
-        return found
-    placeholders = all(name.startswith("LABEL_") for name in loaded.class_names)
-    if placeholders and len(class_names) == len(loaded.class_names):
-        return {i: i for i in range(len(class_names))}
-    return None
-
-
 def _trace_batch(
     settings: TraceSettings,
     loaded: LoadedModel,
@@ -141,7 +117,7 @@ def _trace_batch(
     begin: int,
 ) -> Shard:
     inputs = to_device(loaded.prepare([item.content for item in items]), settings.device)
-    labels = np.array([_label(item.label, mapping) for item in items], dtype=np.int64)
+    labels = np.array([known_label(item.label, mapping) for item in items], dtype=np.int64)
     run = tracer.run(inputs)
     labels[labels >= run.scores.shape[1]] = -1  # no class of this model
     if settings.target == "label":
@@ -179,13 +155,3 @@ def _paths(tracer: NeuronPath, method: str, run: CleanRun, settings: TraceSettin
     # A stream per input: the draw does not depend on how the data set is cut into shards and batches.
     seeds = [derive_seed(settings.seed, "input", begin + row) for row in range(len(run))]
     return tracer.baseline(method, run, top_k=settings.top_k, rng=seeds)  # type: ignore[arg-type]
-
-
-def _label(label: int | None, mapping: dict[int, int] | None) -> int:
-    if label is None or mapping is None:
-        return -1
-    return mapping.get(label, label if not mapping else -1)
-
-
-def _plain_name(name: str) -> str:
-    return name.split(",")[0].strip().lower().replace("_", " ")
