@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from hodology.cli.causal import causal_app
+from hodology.cli.features import features_app
 from hodology.cli.studies import list_papers, report, run, show
 from hodology.cli.trace import trace
 
@@ -40,6 +42,8 @@ def _root(
 
 
 app.command("trace")(trace)
+app.add_typer(causal_app, name="causal")
+app.add_typer(features_app, name="features")
 app.command("list")(list_papers)
 app.command("show")(show)
 app.command("run")(run)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hodology.cli.preparing import quiet_libraries, train_embedded
+from hodology.cli.tables import print_wide
+
 if TYPE_CHECKING:
     from hodology.interpret.trace_settings import TraceSettings
 
@@ -105,7 +108,7 @@ def trace(
         text_column=text_column,
         label_column=label_column,
     )
-    _quiet_libraries()
+    quiet_libraries()
     view, summary = _run(
         settings,
         out,
@@ -133,8 +136,7 @@ def _run(
     from hodology.work import make_engine
 
     engine = make_engine(**options)
-    if settings.model.startswith("digits-vit"):
-        _train_digits(settings.model, quiet=quiet)
+    train_embedded(settings.model, quiet=quiet)
     with progress_bar("Tracing", quiet=quiet) as bar:
         run = trace_data(
             settings, out, engine=engine, resume=resume, on_start=bar.start, on_shard=bar.advance
@@ -144,27 +146,9 @@ def _run(
     return view, read_json(out / "summary.json")
 
 
-def _train_digits(spec: str, *, quiet: bool) -> None:
-    """Train the embedded model with a bar when it is not in the cache yet."""
-    from hodology.cli.progress import progress_bar
-    from hodology.nn.reference import digits_vit
-
-    digits = spec.partition(":")[2] or "0"
-    if not digits.isdigit():
-        return
-    with progress_bar("Training digits-vit (first use)", quiet=quiet, hidden=True) as bar:
-
-        def on_epoch(done: int, epochs: int, loss: float) -> None:
-            bar.start(epochs)
-            bar.advance(1)
-
-        digits_vit(seed=int(digits), on_epoch=on_epoch)
-
-
 def _print_table(view: dict[str, Any], out: Path) -> None:
     from rich import box
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
 
     columns = view["table"]["columns"]
@@ -177,9 +161,7 @@ def _print_table(view: dict[str, Any], out: Path) -> None:
         table.add_row(row["label"], *(_cell(row[c["key"]], percent=c["percent"]) for c in columns))
     console = Console()
     console.print(title, soft_wrap=True, highlight=False)
-    needed = Measurement.get(console, console.options.update(width=1000), table).maximum
-    console.width = max(console.width, needed)  # in a narrow terminal lines wrap, but no figure is cut
-    console.print("", table, "", sep="\n")
+    print_wide(console, table)
     accuracy = view["model"]["accuracy"]
     if accuracy is not None:
         console.print(f"Accuracy of the model on these inputs: {accuracy:.1%}")
@@ -190,15 +172,3 @@ def _cell(interval: dict[str, Any], *, percent: bool) -> str:
     scale, form = (100.0, "{:+.1f}") if percent else (1.0, "{:.3f}")
     low, mean, high = (form.format(scale * interval[key]) for key in ("low", "estimate", "high"))
     return f"{mean}\n{low}…{high}"
-
-
-def _quiet_libraries() -> None:
-    """Keep the loading chatter of transformers off the terminal; errors still show, the user's settings win."""
-    import os
-
-    for name, value in (
-        ("TRANSFORMERS_VERBOSITY", "error"),
-        ("HF_HUB_DISABLE_PROGRESS_BARS", "1"),
-        ("TQDM_DISABLE", "1"),
-    ):
-        os.environ.setdefault(name, value)

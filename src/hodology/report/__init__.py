@@ -1,7 +1,17 @@
 """What people look at: static, self-contained HTML. Reads results, computes nothing."""
 
+from hodology.report.causal_page import write_causal_report
+from hodology.report.features_page import write_features_report
 from hodology.report.png import encode_png, png_data_uri
 from hodology.report.study_pages import write_atlas, write_study_page
 from hodology.report.trace_page import write_trace_report
 
-__all__ = ["encode_png", "png_data_uri", "write_atlas", "write_study_page", "write_trace_report"]
+__all__ = [
+    "encode_png",
+    "png_data_uri",
+    "write_atlas",
+    "write_causal_report",
+    "write_features_report",
+    "write_study_page",
+    "write_trace_report",
+]
