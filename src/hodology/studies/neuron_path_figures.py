@@ -115,7 +115,7 @@ def _digits(seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torc
 def _real(folder: str, seed: int, size: Mapping[str, Any]) -> tuple[Any, torch.Tensor, torch.Tensor, float]:
     from hodology.data import open_dataset
     from hodology.errors import InputError
-    from hodology.interpret.trace_shard import map_labels
+    from hodology.interpret.class_labels import map_labels
     from hodology.nn.load import load_model
 
     loaded, images = load_model(str(Path(folder) / "model")), open_dataset(str(Path(folder) / "images"))
