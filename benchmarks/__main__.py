@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.measure import Row
 
-NAMES = ("startup", "taps", "memory", "layers", "search")
+NAMES = ("startup", "taps", "memory", "layers", "search", "causal_edges", "path_ensemble", "semi_nmf")
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
