@@ -34,11 +34,16 @@ def main() -> None:
     assert not loaded, f"imported without being asked for: {loaded}"
 
     from hodology.data import open_dataset
+    from hodology.nn.topics_gpt import topics_gpt
     from hodology.path import PathSet
     from hodology.work import DaskEngine, UnitStore
 
     calls = {
-        "hf": [lambda: open_dataset("owner/name"), lambda: PathSet.from_parquet("missing.parquet")],
+        "hf": [
+            lambda: open_dataset("owner/name"),
+            lambda: PathSet.from_parquet("missing.parquet"),
+            lambda: topics_gpt(epochs=1),
+        ],
         "dist": [
             lambda: list(DaskEngine("tcp://127.0.0.1:1").run("m:f", [], UnitStore("/tmp/hodology-base-only")))
         ],

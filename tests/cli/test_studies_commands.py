@@ -264,6 +264,22 @@ def test_all_runs_every_built_study_and_one_failed_claim_decides(hodology, studi
     assert pages == {"index.html", "first.html", "third.html"}
 
 
+def test_all_passes_over_a_study_that_needs_a_missing_package(hodology, studies, tmp_path):
+    studies("first", TOY.format(threshold=0.5))
+    studies(
+        "second",
+        "from hodology.optional import require\n\ndef run(study):\n    require('no_such_package_at_all', extra='hf', purpose='this study')\n",
+    )
+    words = ("--size", "quick", "-j", 1, "-q", "--out", tmp_path / "o")
+    code, out, error = hodology("run", "--all", *words)
+    assert code == 1
+    assert "first (quick" in out
+    assert "second: not run, this study needs no_such_package_at_all: pip install 'hodology[hf]'" in error
+    code, _, error = hodology("run", "second", *words)
+    assert code == 2
+    assert one_line(error).startswith("this study needs")
+
+
 def test_seeds_that_were_measured_are_not_measured_again(hodology, studies, tmp_path):
     studies("toy", TOY.format(threshold=0.5))
     words = ("run", "toy", "--size", "quick", "-j", 1, "-q", "--out", tmp_path / "o")

@@ -83,11 +83,15 @@ def run(
     as_json: Annotated[bool, _JSON] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
 ) -> None:
-    """Run studies; exit code 0 when all claims hold, 1 when some do not or are undecided, 2 on misuse."""
+    """Run studies; exit code 0 when all claims hold, 1 when some do not or are undecided, 2 on misuse.
+
+    With --all, a study that needs a package which is not installed is passed over and said to be.
+    """
     import os
+    import sys
 
     from hodology.cli.progress import progress_bar
-    from hodology.errors import InputError
+    from hodology.errors import InputError, MissingExtraError
     from hodology.files import results_dir
     from hodology.study.catalogue import find_paper, papers
     from hodology.study.runner import check_built, run_study
@@ -103,17 +107,24 @@ def run(
     engine = make_engine("process", jobs=jobs, threads=1)
     states = []
     for paper in chosen:
-        with progress_bar(f"{paper.slug}, seeds", quiet=quiet) as bar:
-            record = run_study(
-                paper,
-                size=size,  # type: ignore[arg-type]
-                seeds=seeds,
-                data=data,
-                folder=folder,
-                engine=engine,
-                on_start=bar.start,
-                on_seed=lambda bar=bar: bar.advance(1),  # type: ignore[misc]
-            )
+        try:
+            with progress_bar(f"{paper.slug}, seeds", quiet=quiet) as bar:
+                record = run_study(
+                    paper,
+                    size=size,  # type: ignore[arg-type]
+                    seeds=seeds,
+                    data=data,
+                    folder=folder,
+                    engine=engine,
+                    on_start=bar.start,
+                    on_seed=lambda bar=bar: bar.advance(1),  # type: ignore[misc]
+                )
+        except MissingExtraError as error:
+            if not all_studies:
+                raise
+            print(f"{paper.slug}: not run, {error}", file=sys.stderr)
+            states.append("not run")
+            continue
         states.append(record["state"])
         _print_record(record, as_json=as_json)
     page = _write_report(folder)

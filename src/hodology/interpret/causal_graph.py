@@ -92,7 +92,7 @@ def causal_graph(
     unit : {"channel", "neuron", "head", "block"}
         Behind a flattening: all entries of a channel as one unit, or each on its own. ``"head"`` and ``"block"`` are for
         pre-norm transformers, whose edges run through the residual stream: see
-        `hodology.interpret.causal_stream_graph`.
+        `hodology.interpret.causal_stream.causal_stream_graph`.
     effect : {"logodds", "probability", "log-probability", "logit", "loss", "correct"}
         L, see `hodology.interpret.causal_effects.class_value`.
     reference : {"zero", "mean"}

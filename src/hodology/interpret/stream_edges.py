@@ -52,8 +52,16 @@ class StreamBatch:
     Attributes
     ----------
     rows : int
+    points : Tensor, shape (P, rows, tokens, width)
+        What is read: point i is the sum of the first i + 1 components.
+    mixed : dict of int to Tensor
+        Clean head outputs ``(rows, tokens, heads * size)`` of each attention branch.
+    scores : Tensor, shape (rows, classes)
+        The model's own.
+    clean : Tensor, shape (rows,)
+        Their L.
     drift : float
-        How far the evidence differs when rows are repeated in a batch: rounding.
+        How far L differs in another pass over the same rows: rounding.
     """
 
     def __init__(
