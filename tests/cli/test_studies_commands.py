@@ -266,10 +266,8 @@ def test_all_runs_every_built_study_and_one_failed_claim_decides(hodology, studi
 
 def test_all_passes_over_a_study_that_needs_a_missing_package(hodology, studies, tmp_path):
     studies("first", TOY.format(threshold=0.5))
-    studies(
-        "second",
-        "from hodology.optional import require\n\ndef run(study):\n    require('no_such_package_at_all', extra='hf', purpose='this study')\n",
-    )
+    need = "require('no_such_package_at_all', extra='hf', purpose='this study')"
+    studies("second", f"from hodology.optional import require\n\ndef run(study):\n    {need}\n")
     words = ("--size", "quick", "-j", 1, "-q", "--out", tmp_path / "o")
     code, out, error = hodology("run", "--all", *words)
     assert code == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,38 @@ def test_methods_steer_at_the_divergence_that_is_asked_for(small):
         assert 0.0 <= figures["fluency"] <= 1.0
         assert figures["concept"] <= figures["fluency"] + 1e-9  # the concept's words are grammatical there
         assert figures["score"] <= 2 * figures["concept"] + 1e-9  # a harmonic mean is below twice the lesser
+
+
+def test_a_users_model_and_labelled_texts_are_measured(small, tmp_path):
+    from hodology.errors import InputError
+    from hodology.nn.models import small_gpt, word_tokenizer
+
+    words = {"colour": ("red", "blue", "green"), "animal": ("dog", "cat", "owl")}
+    every = [w for group in words.values() for w in group] + ["the", "a", "near"]
+    tokenizer = word_tokenizer(every)
+    small_gpt(len(tokenizer), width=16, heads=2, hidden=48, context=16).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    draws = np.random.default_rng(0)
+    rows = [
+        {
+            "text": " ".join(f"{draws.choice(['the', 'a', 'near'])} {draws.choice(group)}" for _ in range(4)),
+            "label": name,
+        }
+        for name, group in words.items()
+        for _ in range(40)
+    ]
+    file = tmp_path / "texts.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    found = json.loads(semi_nmf_figures.measure({"seed": 0, "size": "quick", "data": str(tmp_path)}))
+    assert found["generated"] is None
+    assert set(found["detection"]["semi-NMF"]) == {"auroc"}
+    record = run_study(
+        find_paper("semi-nmf"), size="quick", seeds=2, data=str(tmp_path), folder=tmp_path / "o"
+    )
+    assert {claim["claim"][:2] for claim in record["claims"]} == {"1.", "3."}
+    file.write_text("\n".join(json.dumps(row) for row in rows[:45]))
+    with pytest.raises(InputError, match="at least two labels with 12 texts each"):
+        semi_nmf_figures.measure({"seed": 0, "size": "quick", "data": str(tmp_path)})
+    file.unlink()
+    with pytest.raises(InputError, match="must hold 'model' and 'texts.jsonl'"):
+        semi_nmf_figures.measure({"seed": 0, "size": "quick", "data": str(tmp_path)})

@@ -8,6 +8,7 @@ from hodology.interpret.causal_evaluation import cut_figures, evaluate_graph
 from hodology.interpret.causal_graph import causal_graph
 from hodology.interpret.causal_maps import causal_maps
 from hodology.interpret.causal_result import CausalGraph
+from hodology.interpret.causal_stream import causal_stream_graph, cut_stream
 from hodology.interpret.class_profile import ClassProfile, class_agreement, class_profile, prune_mask
 from hodology.interpret.concept_detection import concept_scores, describe_features, judge_texts
 from hodology.interpret.concept_match import match_concepts, name_features
@@ -74,6 +75,7 @@ __all__ = [
     "average_drop",
     "causal_graph",
     "causal_maps",
+    "causal_stream_graph",
     "class_agreement",
     "class_profile",
     "collect_activations",
@@ -82,6 +84,7 @@ __all__ = [
     "concept_tree",
     "cut",
     "cut_figures",
+    "cut_stream",
     "decompose",
     "decompose_data",
     "deletion_curve",

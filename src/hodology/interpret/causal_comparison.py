@@ -62,6 +62,7 @@ class GraphComparison:
     rank_correlation : mapping of str to float
         Spearman's, of the effects of edges that both tested (NaN with fewer than 3).
     only_first, only_second : EdgeSet
+        Accepted edges of one of both alone; of weights and sums (edges of a stream have no masks).
     """
 
     jaccard: Mapping[str, float]
@@ -121,7 +122,8 @@ def pair_effects(
     here = np.flatnonzero((edges["layer"] == layer) & ~edges["kept"] & edges["tested"])
     info = found.layers[names.index(layer)]
     if info.kind not in ("linear", "conv"):
-        raise InputError(f"layer {layer!r} is a sum; pairs of edges are of linear maps and convolutions.")
+        what = "a sum" if info.kind == "add" else "of a residual stream"
+        raise InputError(f"layer {layer!r} is {what}; pairs of edges are of linear maps and convolutions.")
     rank = here[np.argsort(-edges["estimate"][here], kind="stable")]
     pairs = ((a, b) for i, b in enumerate(rank) for a in rank[:i] if edges["target"][a] == edges["target"][b])
     shape = {layer: (info.units, info.source_units[0])}
@@ -155,15 +157,18 @@ def compare(first: CausalGraph, second: CausalGraph) -> GraphComparison:
     names = [layer.name for layer in first.layers if layer.name in {other.name for other in second.layers}]
     if not names:
         raise InputError("the two graphs share no layer.")
-    a, b = first.edge_set().only(*names), second.edge_set().only(*names)
-    correlation = {}
+    correlation, jaccard = {}, {}
     for name in names:
         x, y = _tested(first, name), _tested(second, name)
+        kept, others = _tested(first, name, "kept").keys(), _tested(second, name, "kept").keys()
+        jaccard[name] = len(kept & others) / len(kept | others) if kept | others else 1.0
         both = sorted(x.keys() & y.keys())
         pairs = np.array([(x[k], y[k]) for k in both])
         enough = len(both) > 2 and bool((np.ptp(pairs, axis=0) > 0).all())
         correlation[name] = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic) if enough else float("nan")
-    jaccard = {name: a.only(name).jaccard(b.only(name)) for name in names}
+    a, b = first.edge_set(), second.edge_set()
+    masked = [name for name in names if name in a.masks and name in b.masks]
+    a, b = a.only(*masked), b.only(*masked)
     return GraphComparison(jaccard, correlation, a - b, b - a)
 
 
@@ -196,7 +201,16 @@ def edge_stability(
         Rows of ``layer``, ``change`` (``"halves"`` or ``"noise"``), ``causal``, and the same for the top sets of the
         other rules, each with as many edges as the causal graph of the same images: ``gradient``,
         ``signed-gradient``, ``chance`` (expected of two random sets of these sizes). NaN where no set has an edge.
+
+    Raises
+    ------
+    InputError
+        For units of a residual stream, whose edges have no masks; `compare` two graphs of those.
     """
+    if options.get("unit") in ("head", "block"):
+        raise InputError(
+            "edge_stability is for edges of weights; compare two graphs of heads or blocks instead."
+        )
     images = check_inputs(model, images)
     order = torch.from_numpy(stream(rng, "halves").permutation(batch_size(images)))
     half = len(order) // 2
@@ -223,9 +237,10 @@ def edge_stability(
     return rows
 
 
-def _tested(found: CausalGraph, layer: str) -> dict[tuple[int, int, int], float]:
+def _tested(found: CausalGraph, layer: str, column: str = "tested") -> dict[tuple[int, int, int], float]:
+    """Effects of a layer's edges that were tested (or kept), by branch, source and target."""
     e = found.edges
-    here = np.flatnonzero((e["layer"] == layer) & e["tested"])
+    here = np.flatnonzero((e["layer"] == layer) & e[column])
     return {
         (int(e["branch"][i]), int(e["source"][i]), int(e["target"][i])): float(e["effect"][i]) for i in here
     }

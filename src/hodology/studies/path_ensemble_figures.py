@@ -29,8 +29,8 @@ from hodology.studies.path_ensemble_training import trained_figures
 __all__ = ["measure"]
 
 SIZES: dict[str, dict[str, Any]] = {
-    "quick": {"epochs": 12, "early": None, "steps": 20, "images": 100}
-    | {"training": {"depths": (2, 3), "epochs": 2, "width": 32, "blocks": 2, "block_epochs": 3}},
+    "quick": {"epochs": 12, "early": None, "steps": 10, "images": 60}
+    | {"training": {"depths": (2, 3), "epochs": 1, "width": 32, "blocks": 2, "block_epochs": 2}},
     "standard": {"epochs": 50, "early": 12, "steps": 200, "images": 200}
     | {"training": {"depths": (6, 12, 18), "epochs": 15, "width": 32, "blocks": 6, "block_epochs": 20}},
 }  # early: epochs of a second, weaker model; blocks: depth of the models of all four kinds trained from scratch

@@ -2,7 +2,8 @@
 
 Shafran, Geiger, Geva, "Decomposing MLP activations into interpretable features via semi-nonnegative matrix
 factorization", 2025. Here: a 2-block GPT trained on generated sentences of one known concept each, one per seed, so
-that concepts, grammar and the best possible prediction are known exactly and no judge is needed.
+that concepts, grammar and the best possible prediction are known exactly and no judge is needed; with ``--data DIR`` a
+Hugging Face language model in DIR/model and labelled texts in DIR/texts.jsonl (then without what needs the grammar).
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ def run(study: Study) -> None:
     """Measure the five claims of the paper's sheet, with their baselines."""
     found = study.measure("hodology.studies.semi_nmf_figures:measure")
     _detection(study, found)
-    _steering(study, found)
     _sparse(study, found)
-    _hierarchy(study, found)
+    made = [seed["generated"] for seed in found if seed["generated"]]
+    if made:
+        _steering(study, made)
+        _hierarchy(study, made)
     write_tables(study, found)
 
 

@@ -20,6 +20,7 @@ from hodology.interpret.feature_baselines import (
 from hodology.interpret.semi_nmf import SemiNMF
 from hodology.interpret.sparse_autoencoder import SparseAutoencoder
 from hodology.nn.topics_gpt import TopicsGPT
+from hodology.studies.semi_nmf_data import TextModel
 
 __all__ = ["Features", "detection", "find_features", "tables_of"]
 
@@ -51,16 +52,18 @@ class Features:
         return self.directions[self.by_concept] * self.signs[:, None]
 
 
-def tables_of(gpt: TopicsGPT, tokens: int, layer: int) -> tuple[ActivationTable, ActivationTable]:
+def tables_of(
+    source: TopicsGPT | TextModel, tokens: int, layer: int
+) -> tuple[ActivationTable, ActivationTable]:
     """Activations of so many tokens of the first half of the test sentences, and of the second half."""
-    half = len(gpt.test) // 2
+    half = len(source.test) // 2
     parts = []
     for rows in (slice(0, half), slice(half, None)):
-        sentences, labels = gpt.test.sentences[rows], gpt.test.labels[rows]
+        sentences, labels = source.test.sentences[rows], source.test.labels[rows]
         parts.append(
             collect_activations(
-                gpt.model,
-                gpt.tokenizer,
+                source.model,
+                source.tokenizer,
                 sentences,
                 layer,
                 labels=labels.tolist(),
@@ -108,14 +111,16 @@ def _matched(name: str, directions: Any, fitted: Any, held_out: Any, table: Acti
 
 
 def detection(
-    features: Mapping[str, Features], table: ActivationTable, other: ActivationTable
+    features: Mapping[str, Features], table: ActivationTable, other: ActivationTable, *, words: bool
 ) -> dict[str, dict[str, float]]:
-    """Mean AUROC over concepts on held-out tokens, of the features chosen on the fitted ones; also by kind of token."""
+    """Mean AUROC over concepts on held-out tokens, of the features chosen on the fitted ones; `words` also by kind of word."""
     labels = _labels(other)
-    # Positions count the begin token: words 1, 3, 5 ... are function words. The concept is known from word 2 on.
-    function = (other.positions % 2 == 1) & (other.positions > 2)
-    kinds = {"auroc": np.ones(len(other), dtype=bool), "function words": function}
-    kinds["concept words"] = other.positions % 2 == 0
+    kinds = {"auroc": np.ones(len(other), dtype=bool)}
+    if words:  # of generated sentences: positions count the begin token, 1, 3, 5 ... are function words
+        kinds["function words"] = (other.positions % 2 == 1) & (
+            other.positions > 2
+        )  # the concept is known from 2 on
+        kinds["concept words"] = other.positions % 2 == 0
     return {
         name: {kind: _auroc(kept, labels, rows) for kind, rows in kinds.items()}
         for name, kept in features.items()

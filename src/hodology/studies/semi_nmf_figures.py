@@ -16,6 +16,7 @@ from hodology.interpret.sparse_autoencoder import SparseAutoencoder
 from hodology.nn.topics_gpt import TopicsGPT, topics_gpt
 from hodology.rng import stream
 from hodology.studies.semi_nmf_concepts import Features, detection, find_features, tables_of
+from hodology.studies.semi_nmf_data import TextModel, real_texts
 from hodology.studies.semi_nmf_hierarchy import hierarchy
 from hodology.studies.semi_nmf_steering import steering
 
@@ -23,8 +24,8 @@ __all__ = ["LAYER", "measure"]
 
 LAYER = -1  # the second block of the two
 SIZES: dict[str, dict[str, Any]] = {
-    "quick": {"tokens": 1200, "epochs": 2, "iterations": 200, "kl": (0.5,), "sweep": (), "starts": 2}
-    | {"sae_epochs": 20, "restarts": 1},
+    "quick": {"tokens": 1000, "epochs": 1, "iterations": 150, "kl": (0.5,), "sweep": (), "starts": 2}
+    | {"sae_epochs": 10, "restarts": 1},
     "standard": {"tokens": 3000, "epochs": 5, "iterations": 1000, "kl": (0.1, 0.5, 2.0), "starts": 5}
     | {"sae_epochs": 100, "restarts": 3, "sweep": ((24, 192), (24, 96), (24, 32))},
 }  # sweep: (concepts, MLP width) of further models
@@ -34,30 +35,39 @@ RANK, SHARE, LATENTS, SWEEP_RANK = 24, 0.05, 96, 32
 def measure(payload: Mapping[str, Any]) -> bytes:
     """All figures of one seed, as JSON."""
     seed, size = payload["seed"], SIZES[payload["size"]]
-    gpt = topics_gpt(seed=seed, epochs=size["epochs"])
-    table, other = tables_of(gpt, size["tokens"], LAYER)
+    gpt = topics_gpt(seed=seed, epochs=size["epochs"]) if payload["data"] is None else None
+    source = gpt if gpt is not None else real_texts(payload["data"], seed)
+    table, other = tables_of(source, size["tokens"], LAYER)
     features = find_features(table, other, seed, size, rank=RANK, share=SHARE, latents=LATENTS)
     found: dict[str, Any] = {
-        "excess": gpt.excess,
         "tokens": len(table),
-        "detection": detection(features, table, other),
-        "scores": _concept_scores(gpt, features, table, seed, size),
-        "steering": steering(gpt, features, size["kl"], LAYER, seed),
+        "detection": detection(features, table, other, words=gpt is not None),
+        "scores": _concept_scores(source, features, table, seed, size),
         "sparsity": _sparsity(features["semi-NMF"]),
         "planted": _planted(seed),
         "stability": _stability(table.matrix, size, seed),
-        "hierarchy": hierarchy(seed, size, LAYER),
-        "sweep": [_regime(seed, size, concepts, width) for concepts, width in size["sweep"]],
+        "generated": None,
     }
+    if gpt is not None:  # what needs a known grammar
+        found["generated"] = {
+            "excess": gpt.excess,
+            "steering": steering(gpt, features, size["kl"], LAYER, seed),
+            "hierarchy": hierarchy(seed, size, LAYER),
+            "sweep": [_regime(seed, size, concepts, width) for concepts, width in size["sweep"]],
+        }
     return json.dumps(found).encode()
 
 
 def _concept_scores(
-    gpt: TopicsGPT, features: Mapping[str, Features], table: Any, seed: int, size: Mapping[str, Any]
+    source: TopicsGPT | TextModel,
+    features: Mapping[str, Features],
+    table: Any,
+    seed: int,
+    size: Mapping[str, Any],
 ) -> dict[str, Any]:
     """S_CD of the features that have a name, on held-out sentences: 5 of the concept, 5 of others."""
     figures = {}
-    corpus = gpt.test
+    corpus = source.test
     later = np.arange(len(corpus)) >= len(corpus) // 2  # the factorised tokens are of the first half
     for name in ("semi-NMF", "SAE"):
         kept = features[name]
@@ -73,7 +83,7 @@ def _concept_scores(
                 able = np.flatnonzero(later & ((corpus.labels == named.concepts[row]) == own))
                 sides[own].append([corpus.sentences[i] for i in draws.choice(able, 5, replace=False)])
         scores = concept_scores(
-            gpt.model, gpt.tokenizer, LAYER, kept.directions[rows], sides[True], sides[False],
+            source.model, source.tokenizer, LAYER, kept.directions[rows], sides[True], sides[False],
             n_resamples=200, rng=seed,
         )  # fmt: skip
         finite = np.clip(np.nan_to_num(scores.score, nan=-5.0, posinf=5.0, neginf=-5.0), -5.0, 5.0)
@@ -141,6 +151,6 @@ def _regime(seed: int, size: Mapping[str, Any], concepts: int, width: int) -> di
         "width": width,
         "rank": rank,
         "excess": gpt.excess,
-        "auroc": {name: detection(features, table, other)[name]["auroc"] for name in names},
+        "auroc": {name: detection(features, table, other, words=False)[name]["auroc"] for name in names},
         "steering": {name: steered["0.5"][name]["score"] for name in names},
     }

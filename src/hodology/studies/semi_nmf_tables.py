@@ -13,10 +13,10 @@ __all__ = ["write_tables"]
 
 def write_tables(study: Study, found: list[dict[str, Any]]) -> None:
     """Means over seeds of everything that was measured, and what is said beside the claims."""
-    kinds = ("auroc", "function words", "concept words")
+    kinds = list(next(iter(found[0]["detection"].values())))
     study.table(
         "AUROC of the best feature for each concept on held-out tokens, mean over concepts",
-        ["features", "all tokens", "at function words", "at concept words"],
+        ["features", *("all tokens" if kind == "auroc" else f"at {kind}" for kind in kinds)],
         [
             [name, *(f"{np.mean([s['detection'][name][kind] for s in found]):.3f}" for kind in kinds)]
             for name in found[0]["detection"]
@@ -35,6 +35,14 @@ def write_tables(study: Study, found: list[dict[str, Any]]) -> None:
             for name in found[0]["scores"]
         ],
     )
+    made = [seed["generated"] for seed in found if seed["generated"]]
+    if made:
+        _steering(study, made)
+    _notes(study, found, made)
+
+
+def _steering(study: Study, found: list[dict[str, Any]]) -> None:
+    """Masses by divergence and direction, and the regimes."""
     rows = []
     for divergence, methods in found[0]["steering"].items():
         for name in methods:
@@ -49,7 +57,6 @@ def write_tables(study: Study, found: list[dict[str, Any]]) -> None:
     )
     if found[0]["sweep"]:
         _sweep(study, found)
-    _notes(study, found)
 
 
 def _sweep(study: Study, found: list[dict[str, Any]]) -> None:
@@ -68,32 +75,15 @@ def _sweep(study: Study, found: list[dict[str, Any]]) -> None:
     )
 
 
-def _notes(study: Study, found: list[dict[str, Any]]) -> None:
-    study.note(
-        "Nats per token that the models lose beyond the best possible: "
-        + ", ".join(f"{seed['excess']:.4f}" for seed in found)
-        + "."
-    )
+def _notes(study: Study, found: list[dict[str, Any]], made: list[dict[str, Any]]) -> None:
     study.note(
         "Features are fitted to tokens of one half of the test sentences; detection is measured on the other half, of the "
-        "feature that tells the concept best on the first. At a concept word the next word is a function word of any concept, "
-        "so that the model need not hold the concept there."
+        "feature that tells the concept best on the first. In generated sentences the word behind a concept word is a function "
+        "word of any concept, so that the model need not hold the concept there."
     )
     study.note(
         "Best of many: among 24 random directions, of either sign, some tell a concept by chance; a single random direction has "
         "an AUROC of 0.5. Single units and differences of means are chosen with labels."
-    )
-    study.note(
-        "The sentences' grammar (6 function words) and the model's weight decay were settled while looking at the AUROC of "
-        "claim 1 for seeds 0 and 1, in settings that did not favour semi-NMF over PCA; nothing was changed afterwards."
-    )
-    trees = [seed["hierarchy"] for seed in found]
-    study.note(
-        "Hierarchy: purity "
-        + ", ".join(f"{t['purity']:.2f} (shuffled {t['shuffled']:.2f}, p {t['purity_p']:.3f})" for t in trees)
-        + "; overlap of supports within and across super-concepts "
-        + ", ".join(f"{t['within']:.3f} and {t['across']:.3f} (p {t['shared_p']:.3f})" for t in trees)
-        + "."
     )
     stability = [seed["stability"] for seed in found]
     study.note(
@@ -101,5 +91,27 @@ def _notes(study: Study, found: list[dict[str, Any]]) -> None:
         + ", ".join(f"{s['semi-NMF']:.2f}" for s in stability)
         + "; sparse autoencoder "
         + ", ".join(f"{s['SAE']:.2f}" for s in stability)
+        + "."
+    )
+    if made:
+        _made_notes(study, made)
+
+
+def _made_notes(study: Study, made: list[dict[str, Any]]) -> None:
+    study.note(
+        "Nats per token that the models lose beyond the best possible: "
+        + ", ".join(f"{seed['excess']:.4f}" for seed in made)
+        + "."
+    )
+    study.note(
+        "The sentences' grammar (6 function words) and the model's weight decay were settled while looking at the AUROC of "
+        "claim 1 for seeds 0 and 1, in settings that did not favour semi-NMF over PCA; nothing was changed afterwards."
+    )
+    trees = [seed["hierarchy"] for seed in made]
+    study.note(
+        "Hierarchy: purity "
+        + ", ".join(f"{t['purity']:.2f} (shuffled {t['shuffled']:.2f}, p {t['purity_p']:.3f})" for t in trees)
+        + "; overlap of supports within and across super-concepts "
+        + ", ".join(f"{t['within']:.3f} and {t['across']:.3f} (p {t['shared_p']:.3f})" for t in trees)
         + "."
     )
