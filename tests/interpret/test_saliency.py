@@ -290,10 +290,12 @@ def test_positive_scores_weigh_the_filters_behind_batch_norm_and_non_linearity(p
 class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, 4, 3, padding=1)
-        self.conv1, self.conv2 = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
-        self.bn2 = nn.BatchNorm2d(4)
-        self.fc = nn.Linear(4, 3)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(4)
+            self.stem = nn.Conv2d(3, 4, 3, padding=1)
+            self.conv1, self.conv2 = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+            self.bn2 = nn.BatchNorm2d(4)
+            self.fc = nn.Linear(4, 3)
         self.eval()
 
     def parts(self, x):
