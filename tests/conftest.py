@@ -29,6 +29,12 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["HODOLOGY_HOME"] = before
 
 
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """Models that a test leaves to chance are the same in every run, whatever the order of the tests."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real data sets; tests that ask for it are skipped without."""

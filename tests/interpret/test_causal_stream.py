@@ -125,9 +125,11 @@ def _families():
     small = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12}
     image = {**small, "image_size": 8, "patch_size": 4, "num_channels": 1, "num_labels": 3}
     text = {"vocab_size": 11, "bos_token_id": 0, "eos_token_id": 0}
-    vit = t.ViTForImageClassification(t.ViTConfig(**image))
-    gpt = t.GPT2LMHeadModel(t.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_inner=12, **text))
-    llama = t.LlamaForCausalLM(t.LlamaConfig(num_key_value_heads=1, **small, **text))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        vit = t.ViTForImageClassification(t.ViTConfig(**image))
+        gpt = t.GPT2LMHeadModel(t.GPT2Config(n_embd=8, n_layer=2, n_head=2, n_inner=12, **text))
+        llama = t.LlamaForCausalLM(t.LlamaConfig(num_key_value_heads=1, **small, **text))
     mask = torch.tensor([[1] * 5, [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]).repeat(3, 1)
     ids = torch.randint(2, 11, mask.shape, generator=torch.Generator().manual_seed(0))
     texts = {"input_ids": ids * mask, "attention_mask": mask}
