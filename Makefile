@@ -22,7 +22,7 @@ demo: venv ## trace the embedded model, write demo/index.html
 	@$(BIN)/hodology trace --out demo
 
 test: venv ## run all tests
-	@$(BIN)/python -m pytest -q -n auto $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 lint: venv ## format, lint, types, import rules, README table
 	@$(BIN)/ruff check src tests benchmarks docs
