@@ -358,18 +358,21 @@ def test_a_features_page_takes_what_is_read(gpt, tokenizer):
         | words[i].to_dict()
         for i in range(2)
     ]
-    check_features_view(
-        {
-            "format": 1,
-            "title": "t",
-            "version": "0",
-            "model": {"name": "gpt", "parameters": 1},
-            "data": {"name": "d", "n": 2, "tokens": 7},
-            "layer": "1",
-            "settings": {},
-            "summary": [],
-            "features": features,
-            "notes": [],
-            "files": [],
-        }
-    )
+    assert all(feature["contexts"] and feature["up"] and feature["units"] for feature in features)
+    view = {
+        "format": 1,
+        "title": "t",
+        "version": "0",
+        "model": {"name": "gpt", "parameters": 1},
+        "data": {"name": "d", "n": 2, "tokens": 7},
+        "layer": "1",
+        "settings": {},
+        "summary": [],
+        "features": features,
+        "notes": [],
+        "files": [],
+    }
+    check_features_view(view)
+    features[1]["contexts"][0]["focus"] = 99  # the check does look at what was read
+    with pytest.raises(InputError, match=r"view\.features\[1\]\.contexts\[0\]\.focus"):
+        check_features_view(view)

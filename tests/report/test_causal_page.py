@@ -215,8 +215,12 @@ def test_what_is_no_mapping_is_no_view():
 
 
 def test_two_edges_of_different_kinds_may_join_the_same_nodes(view):
-    view["edges"].append(view["edges"][0] | {"kind": "skip"})
+    first = view["edges"][0]
+    view["edges"].append(first | {"kind": "skip"})
     check_causal_view(view)
+    view["edges"].append(dict(first))
+    with pytest.raises(InputError, match=r"view\.edges\["):
+        check_causal_view(view)
 
 
 @pytest.mark.parametrize("broken", FILES)

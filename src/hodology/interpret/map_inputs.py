@@ -106,11 +106,13 @@ def row_chunks(count: int, steps: int, size: Any, device: torch.device) -> list[
 
 
 def usable_images(model: nn.Module, images: Inputs) -> tuple[nn.Module, Inputs, Tensor]:
+    """The model to run, the inputs that it can take, and the images in them; raises `InputError` as those checks do."""
     model = usable_model(model)
     inputs = check_inputs(model, images)
     return model, inputs, pixels_of(inputs)
 
 
 def resized(maps: Tensor, pixels: Tensor) -> Tensor:
+    """Maps ``(batch, h, w)`` bilinearly in the size of the images, ``(batch, height, width)``."""
     size = tuple(pixels.shape[2:])
     return nn.functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]

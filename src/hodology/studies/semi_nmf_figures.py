@@ -118,7 +118,7 @@ def _planted(seed: int) -> dict[str, float]:
 
 
 def _stability(x: np.ndarray, size: Mapping[str, Any], seed: int) -> dict[str, float]:
-    """Median cosine of matched features between the first start and others."""
+    """Median cosine of matched features between the first start and others; of latents that are ever active."""
     found: dict[str, list[np.ndarray]] = {"semi-NMF": [], "SAE": []}
     for start in range(size["starts"]):
         model = SemiNMF(
@@ -126,10 +126,11 @@ def _stability(x: np.ndarray, size: Mapping[str, Any], seed: int) -> dict[str, f
         )
         found["semi-NMF"].append(model.fit(x).components_)
         coder = SparseAutoencoder(LATENTS, epochs=size["sae_epochs"], random_state=1000 * seed + start)
-        found["SAE"].append(coder.fit(x).components_)
+        coder.fit(x)
+        found["SAE"].append(coder.components_[coder.density_ > 0])  # a silent latent is its random start
     return {
         name: float(
-            np.median(np.concatenate([match_components(all_[0], other).cosines for other in all_[1:]]))
+            np.nanmedian(np.concatenate([match_components(all_[0], other).cosines for other in all_[1:]]))
         )
         for name, all_ in found.items()
     }
