@@ -15,7 +15,7 @@ venv: .venv/.installed ## make .venv with the tested set of packages
 	@echo "Making the environment in .venv (a few minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) -c constraints.txt torch numpy
-	@$(PIP) -c constraints.txt -e '.[hf,dist,dev]'
+	@$(PIP) -c constraints.txt -e '.[hf,dist,swarm,dev]'
 	@touch $@
 
 demo: venv ## trace the embedded model, write demo/index.html

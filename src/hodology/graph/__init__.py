@@ -1,0 +1,1 @@
+"""Graphs: a multigraph in compressed rows, searches over it, grids, and graph files."""
