@@ -12,7 +12,6 @@ import torch
 from hodology import __version__
 from hodology.data import Dataset, open_dataset
 from hodology.errors import InputError
-from hodology.files import read_json, write_json
 from hodology.interpret.causal_evaluation import GraphEvaluation, evaluate_graph
 from hodology.interpret.causal_graph import causal_graph
 from hodology.interpret.causal_result import CausalGraph
@@ -21,7 +20,7 @@ from hodology.interpret.class_sample import ClassSample, draw_class
 from hodology.nn.forward import call_model
 from hodology.nn.load import LoadedModel, load_model
 from hodology.nn.taps import evaluation_mode
-from hodology.work import UnitStore
+from hodology.work import UnitStore, claim_folder
 
 __all__ = ["CausalRun", "CausalSettings", "run_causal"]
 
@@ -133,7 +132,7 @@ def run_causal(
         fewest=1 if settings.noise or settings.test == "none" else 8,
         batch=settings.batch, device=settings.device, seed=settings.seed,
     )  # fmt: skip
-    store = _claim_folder(folder, settings, loaded, dataset, resume=resume)
+    store = _folder_of(folder, settings, loaded, dataset, resume=resume)
     options: dict[str, Any] = {
         name: getattr(settings, name)
         for name in (
@@ -161,29 +160,11 @@ def _classes(loaded: LoadedModel, dataset: Dataset, device: str) -> int:
         return call_model(loaded.model, given).shape[1]
 
 
-def _claim_folder(
+def _folder_of(
     folder: Path, settings: CausalSettings, loaded: LoadedModel, dataset: Dataset, *, resume: bool
 ) -> UnitStore:
-    """Take a folder that is empty or holds a run like this one; write what the run is."""
-    manifest = folder / "manifest.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; --out must be a folder.")
-    if folder.exists() and any(folder.iterdir()):
-        known = manifest.exists() and read_json(manifest).get("kind") == "causal"
-        if not known:
-            raise InputError(f"{folder} is not empty and holds no causal graph; choose another --out.")
-        if not resume:
-            raise InputError(f"{folder} holds a run already; choose another --out or leave --no-resume away.")
-    store = UnitStore(folder / "units")  # results are named by all they depend on, so runs cannot mix
-    write_json(
-        manifest,
-        {
-            "format": 1,
-            "kind": "causal",
-            "version": __version__,
-            "torch": torch.__version__,
-            "settings": asdict(settings),
-            "fingerprints": {"model": loaded.fingerprint, "data": dataset.fingerprint},
-        },
-    )
-    return store
+    """The run's folder, claimed."""
+    prints = {"model": loaded.fingerprint, "data": dataset.fingerprint}
+    head = {"version": __version__, "torch": torch.__version__}
+    manifest = {**head, "settings": asdict(settings), "fingerprints": prints}
+    return claim_folder(folder, "causal", what="causal graph", manifest=manifest, resume=resume)

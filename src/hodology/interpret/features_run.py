@@ -13,14 +13,14 @@ import torch
 from hodology import __version__
 from hodology.data import Dataset, open_dataset
 from hodology.errors import InputError
-from hodology.files import arrays_from_bytes, arrays_to_bytes, hash_json, read_json, write_json
+from hodology.files import arrays_from_bytes, arrays_to_bytes, hash_json
 from hodology.interpret.activation_table import ActivationTable
 from hodology.interpret.activations import collect_activations
 from hodology.interpret.concept_match import FeatureNames, name_features
 from hodology.interpret.semi_nmf import SemiNMF
 from hodology.interpret.semi_nmf_recursive import RecursiveSemiNMF
 from hodology.nn.load import LoadedModel, load_model
-from hodology.work import UnitStore
+from hodology.work import UnitStore, claim_folder
 
 __all__ = ["FeaturesRun", "FeaturesSettings", "run_features"]
 
@@ -155,7 +155,7 @@ def run_features(
     )
     if dataset.kind != "text" or loaded.kind == "image":
         raise InputError(f"features are found in texts by a language model; the data are {dataset.kind}s.")
-    store = _claim_folder(folder, settings, loaded, dataset, resume=resume)
+    store = _folder_of(folder, settings, loaded, dataset, resume=resume)
     content: list[Any] = [__version__, loaded.fingerprint, dataset.fingerprint]
     what = ["activations", *content, settings.layer, settings.tokens, settings.limit, settings.text_column]
     what += [settings.label_column, settings.split]
@@ -287,19 +287,11 @@ def _kept(
     return arrays_from_bytes(store.load(key))
 
 
-def _claim_folder(
+def _folder_of(
     folder: Path, settings: FeaturesSettings, loaded: LoadedModel, dataset: Dataset, *, resume: bool
 ) -> UnitStore:
-    manifest = folder / "manifest.json"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; --out must be a folder.")
-    if folder.exists() and any(folder.iterdir()):
-        if not (manifest.exists() and read_json(manifest).get("kind") == "features"):
-            raise InputError(f"{folder} is not empty and holds no features; choose another --out.")
-        if not resume:
-            raise InputError(f"{folder} holds a run already; choose another --out or leave --no-resume away.")
-    store = UnitStore(folder / "units")
+    """The run's folder, claimed."""
     prints = {"model": loaded.fingerprint, "data": dataset.fingerprint}
-    head = {"format": 1, "kind": "features", "version": __version__, "torch": torch.__version__}
-    write_json(manifest, {**head, "settings": asdict(settings), "fingerprints": prints})
-    return store
+    head = {"version": __version__, "torch": torch.__version__}
+    manifest = {**head, "settings": asdict(settings), "fingerprints": prints}
+    return claim_folder(folder, "features", what="features", manifest=manifest, resume=resume)

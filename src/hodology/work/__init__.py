@@ -3,6 +3,7 @@
 from hodology.work.dask_engine import DaskEngine
 from hodology.work.engines import Engine, SerialEngine, make_engine, run_units
 from hodology.work.process_engine import ProcessEngine
+from hodology.work.run_folder import claim_folder
 from hodology.work.store import UnitStore
 from hodology.work.unit import Unit, make_unit
 
@@ -13,6 +14,7 @@ __all__ = [
     "SerialEngine",
     "Unit",
     "UnitStore",
+    "claim_folder",
     "make_engine",
     "make_unit",
     "run_units",
