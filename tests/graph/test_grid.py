@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 from hodology.errors import InputError
 from hodology.files import cache_dir
 from hodology.graph.grid import Grid
+from hodology.graph.search import bfs_tree, shortest_path_tree
 
 MAPS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 7), st.integers(1, 7)))
 
@@ -178,3 +179,17 @@ def test_bad_input_is_named():
         grid.cost_to_go(left, np.ones(3))
     with pytest.raises(InputError, match="jobs must be at least 1, got 0"):
         grid.average_distances(jobs=0)
+
+
+@given(free=MAPS, seed=st.integers(0, 100))
+def test_a_grid_as_a_graph_has_the_same_distances_and_costs(free, seed):
+    grid = Grid(free)
+    if len(grid.cells) == 0:
+        return
+    goal = int(grid.cells[seed % len(grid.cells)])
+    plain = grid.to_graph()
+    steps = bfs_tree(plain, plain.node(f"{','.join(map(str, grid.coordinates(goal).tolist()))}")).distance
+    assert steps.tolist() == grid.distances(goal)[grid.cells].tolist()
+    cost = np.random.default_rng(seed).random(grid.size) + 0.1
+    tree = shortest_path_tree(grid.to_graph(cost), int(np.searchsorted(grid.cells, goal)), reverse=True)
+    np.testing.assert_allclose(tree.distance, grid.cost_to_go(goal, cost)[grid.cells])

@@ -32,6 +32,9 @@ def count_nodes(n_nodes: int | None, names: Sequence[str] | None, largest: int) 
     count = (
         len(names) if n_nodes is None and names is not None else largest + 1 if n_nodes is None else n_nodes
     )
+    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+    if not whole or not 0 <= count <= MOST:
+        raise InputError(f"n_nodes must be an integer from 0 to {MOST}, got {count!r}.")
     if names is not None and len(names) != count:
         raise InputError(f"names must be one per node ({count}), got {len(names)}.")
     if count <= largest:

@@ -7,12 +7,16 @@ A cell is a flat index into an array that is padded with wall cells, so that the
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hodology.errors import FileFormatError, InputError
 from hodology.files import cache_dir, hash_arrays, read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from hodology.graph.multigraph import MultiGraph
 
 __all__ = ["Grid"]
 
@@ -213,6 +217,40 @@ class Grid:
             ends = " to ".join(str(tuple(self.coordinates(cell).tolist())) for cell in (start, goal))
             raise InputError(f"no way leads from {ends}: they lie in different components.")
         return path
+
+    def to_graph(self, cost: np.ndarray | None = None) -> MultiGraph:
+        """The free cells as nodes, in the order of `cells`, named ``"row,column"``, joined to their free neighbours.
+
+        Parameters
+        ----------
+        cost : float64 ndarray, shape (size,), optional
+            Cost of entering each cell. With it, the graph is directed and an edge weighs the cost of the cell it enters;
+            without, the graph is undirected and has no weights.
+
+        Raises
+        ------
+        InputError
+            When `cost` has another shape or a value that is not positive.
+        """
+        from hodology.graph.multigraph import MultiGraph
+
+        place = np.full(self.size, -1, dtype=np.int64)
+        place[self.cells] = np.arange(len(self.cells))
+        steps = (1, self.stride) if cost is None else (-self.stride, self.stride, -1, 1)
+        ends = [(self.cells, self.cells + step) for step in steps]
+        pairs = [(place[a[place[b] >= 0]], place[b[place[b] >= 0]]) for a, b in ends]
+        tails, heads = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        where = self.coordinates(self.cells)
+        weights = None if cost is None else self._cost(cost)[self.cells][heads]
+        return MultiGraph(
+            tails,
+            heads,
+            n_nodes=len(self.cells),
+            names=[f"{row},{column}" for row, column in where.tolist()],
+            weights=weights,
+            directed=cost is not None,
+            node_data={"row": where[:, 0], "column": where[:, 1]},
+        )
 
     def _free_cell(self, cell: int, name: str) -> int:
         if not 0 <= cell < self.size:

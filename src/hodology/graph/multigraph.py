@@ -3,6 +3,9 @@
 Every edge keeps the number it was given; arcs are the directions in which edges can be walked (one for an edge of a
 directed graph, two for one of an undirected graph). Arcs are sorted by (from, to, relation, edge), so that every search
 over them has one order, whatever the order of the threads.
+
+An edge runs from its tail to its head, as arrows do. In a knowledge graph's triple the words are the other way round: the
+edge (head, relation, tail) starts at the triple's head.
 """
 
 from __future__ import annotations
@@ -115,6 +118,12 @@ class MultiGraph:
         if self.names is not None and len(self._index) != len(self.names):
             twice = next(name for i, name in enumerate(self.names) if self._index[name] != i)
             raise InputError(f"names must differ, {twice!r} comes twice.")
+        self._sealed = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_sealed" in self.__dict__:
+            raise AttributeError(f"a MultiGraph does not change: {name} cannot be set.")
+        super().__setattr__(name, value)
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +163,8 @@ class MultiGraph:
 
     def relation(self, name: str | int) -> int:
         """Index of a relation by name, or the index itself; raises `UnknownNameError` with near names."""
-        if isinstance(name, (int, np.integer)) and 0 <= name < len(self.relation_names):
+        whole = isinstance(name, (int, np.integer)) and not isinstance(name, bool)
+        if whole and 0 <= int(name) < len(self.relation_names):
             return int(name)
         if name not in self._relation_index:
             known = self.relation_names
