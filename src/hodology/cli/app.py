@@ -8,7 +8,9 @@ import typer
 
 from hodology.cli.causal import causal_app
 from hodology.cli.features import features_app
+from hodology.cli.kg import kg_app
 from hodology.cli.studies import list_papers, report, run, show
+from hodology.cli.swarm import swarm_app
 from hodology.cli.trace import trace
 
 __all__ = ["app"]
@@ -44,6 +46,8 @@ def _root(
 app.command("trace")(trace)
 app.add_typer(causal_app, name="causal")
 app.add_typer(features_app, name="features")
+app.add_typer(kg_app, name="kg")
+app.add_typer(swarm_app, name="swarm")
 app.command("list")(list_papers)
 app.command("show")(show)
 app.command("run")(run)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-__all__ = ["quiet_libraries", "train_embedded"]
+if TYPE_CHECKING:
+    from hodology.planning.follower_network import FollowerNetwork
+
+__all__ = ["quiet_libraries", "train_embedded", "trained_network"]
 
 
 def train_embedded(spec: str, *, quiet: bool) -> None:
@@ -34,6 +38,24 @@ def _train(name: str, seed: int, on_epoch: Callable[[int, int, float], None]) ->
     from hodology.nn.reference import digits_cnn, digits_vit
 
     (digits_vit if name == "digits-vit" else digits_cnn)(seed=seed, on_epoch=on_epoch)
+
+
+def trained_network(*, quiet: bool) -> FollowerNetwork:
+    """The embedded Follower network, trained with a bar when it is not in the cache yet (about a minute)."""
+    from hodology.cli.progress import progress_bar
+    from hodology.planning.trained_follower import trained_follower
+
+    steps = 1_200_000
+    with progress_bar("Training a follower (first use), agent-steps", quiet=quiet, hidden=True) as bar:
+        done = 0
+
+        def on_update(row: object) -> None:
+            nonlocal done
+            bar.start(steps)
+            bar.advance(row.steps - done)  # type: ignore[attr-defined]
+            done = row.steps  # type: ignore[attr-defined]
+
+        return trained_follower(steps=steps, on_update=on_update)
 
 
 def quiet_libraries() -> None:

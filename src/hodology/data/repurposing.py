@@ -57,6 +57,8 @@ class RepurposingGraph:
         ``treats``, ``palliates`` or ``not``, one per pair.
     titles, kinds : dict of str to str
         Readable name and kind of every entity.
+    causal_genes : dict of str to frozenset of str
+        Members of the pathways that cause each disease, whether or not the graph shows it.
     """
 
     triples: tuple[tuple[str, str, str], ...]
@@ -64,6 +66,7 @@ class RepurposingGraph:
     labels: tuple[str, ...]
     titles: dict[str, str]
     kinds: dict[str, str]
+    causal_genes: dict[str, frozenset[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,10 @@ def generate_repurposing(*, seed: int = 0, pairs: int = 700, missing: float = 0.
         labels=tuple(LABELS[label] for _, _, label in chosen),
         titles=titles,
         kinds=kinds,
+        causal_genes={
+            _id("Disease", i): frozenset(_id("Gene", int(g)) for p in causes for g in world.members[p])
+            for i, causes in enumerate(world.causes)
+        },
     )
 
 

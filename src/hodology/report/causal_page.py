@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hodology.files import write_text
 from hodology.report.bars import bar_panels
 from hodology.report.causal_view import check_causal_view
-from hodology.report.render import asset, render, script_value
+from hodology.report.page_files import write_page
+from hodology.report.render import render
 
 __all__ = ["write_causal_report"]
 
@@ -47,14 +47,5 @@ def write_causal_report(view: Mapping[str, Any], folder: str | Path) -> Path:
         "counts": counts,
         "drawn": any(edge["kind"] != "part" for edge in view["edges"]),
     }
-    texts = {  # all are made before the first is written; the page comes last
-        "assets/style.css": asset(*_STYLES),
-        "assets/causal.js": '"use strict";\n(() => {\n' + asset(*_SCRIPTS) + "})();\n",
-        "assets/data.js": f"window.HODOLOGY = {script_value(view)};\n",
-        "index.html": render("causal.html", view=view, **values),
-    }
-    folder = Path(folder)
-    (folder / "assets").mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return folder / "index.html"
+    page = render("causal.html", view=view, **values)
+    return write_page(page, folder, name="causal", styles=_STYLES, scripts=_SCRIPTS, view=view)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hodology.files import write_text
 from hodology.report.features_view import check_features_view
-from hodology.report.render import asset, render, script_value
+from hodology.report.page_files import write_page
+from hodology.report.render import render
 
 __all__ = ["write_features_report"]
 
@@ -40,14 +40,5 @@ def write_features_report(view: Mapping[str, Any], folder: str | Path) -> Path:
         When the view is incomplete; names the place.
     """
     check_features_view(view)
-    texts = {  # all are made before the first is written; the page comes last
-        "assets/style.css": asset(*_STYLES),
-        "assets/features.js": '"use strict";\n(() => {\n' + asset(*_SCRIPTS) + "})();\n",
-        "assets/data.js": f"window.HODOLOGY = {script_value(view)};\n",
-        "index.html": render("features.html", view=view),
-    }
-    folder = Path(folder)
-    (folder / "assets").mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return folder / "index.html"
+    page = render("features.html", view=view)
+    return write_page(page, folder, name="features", styles=_STYLES, scripts=_SCRIPTS, view=view)

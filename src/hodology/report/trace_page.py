@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hodology.files import write_text
 from hodology.report.bars import bar_panels
-from hodology.report.render import asset, render, script_value
+from hodology.report.page_files import write_page
+from hodology.report.render import render
 from hodology.report.view import FILES, check_view
 
 __all__ = ["write_trace_report"]
@@ -39,14 +39,5 @@ def write_trace_report(view: Mapping[str, Any], folder: str | Path) -> Path:
     """
     check_view(view)
     files = view.get("files", FILES)
-    texts = {  # all are made before the first is written; the page comes last
-        "assets/style.css": asset(*_STYLES),
-        "assets/trace.js": '"use strict";\n(() => {\n' + asset(*_SCRIPTS) + "})();\n",
-        "assets/data.js": f"window.HODOLOGY = {script_value(view)};\n",
-        "index.html": render("trace.html", view=view, panels=bar_panels(view["table"]), files=files),
-    }
-    folder = Path(folder)
-    (folder / "assets").mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return folder / "index.html"
+    page = render("trace.html", view=view, panels=bar_panels(view["table"]), files=files)
+    return write_page(page, folder, name="trace", styles=_STYLES, scripts=_SCRIPTS, view=view)

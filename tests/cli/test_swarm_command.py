@@ -1,0 +1,119 @@
+"""``hodology swarm run``: an episode of every policy on users' maps, resumed, and misuse in one line."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from hodology.cli import main
+from hodology.path import PathSet
+from hodology.planning.controllers import CONTROLLERS, make_controller
+from hodology.planning.episode import EpisodeReport, run_episode
+from hodology.planning.follower_network import FollowerNetwork, network_shape
+from hodology.planning.follower_weights import save_network
+from hodology.planning.grid_map import read_map
+from hodology.planning.lifelong_grid import LifelongGrid
+
+MAP = "\n".join(["........", ".##..##.", "........", ".##..##.", "........", "........"]) + "\n"
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "hall.txt").write_text(MAP)
+    save_network(FollowerNetwork(network_shape("follower-lite"), rng=0), tmp_path / "weights.npz")
+    return tmp_path
+
+
+@pytest.fixture
+def swarm(files, capsys):
+    """Call ``hodology swarm run`` on the small map; later options win."""
+
+    def call(*words, map=None):
+        head = ["swarm", "run", map or str(files / "hall.txt"), "--agents", "6", "--steps", "40", "--quiet"]
+        with pytest.raises(SystemExit) as stop:
+            main([*head, "--out", str(files / "out"), *map_words(words)])
+        return stop.value.code, *capsys.readouterr()
+
+    def map_words(words):
+        return [str(word) for word in words]
+
+    return call
+
+
+def test_every_file_is_written_and_agrees(swarm, files):
+    code, text, error = swarm("--policy", "pibt,a-star-costs,random", "--seeds", "2")
+    assert (code, error) == (0, "")
+    assert "6 agents on hall, 40 steps, 2 seeds" in text
+    out = files / "out"
+    names = {f.name for f in out.iterdir() if f.is_file()}
+    policies = ("pibt", "a-star-costs", "random")
+    assert names == {
+        *("index.html", "manifest.json", "summary.json", "throughput.csv", "map.txt"),
+        *(f"{p}.npz" for p in policies),
+        *(f"{p}-paths.jsonl" for p in policies),
+    }
+    rows = list(csv.DictReader((out / "throughput.csv").read_text().splitlines()))
+    assert [(r["policy"], r["seed"]) for r in rows] == [(p, s) for p in policies for s in ("0", "1")]
+    summary = json.loads((out / "summary.json").read_text())
+    first = [float(r["throughput"]) for r in rows[:2]]
+    assert summary["rows"][0]["throughput"]["estimate"] == pytest.approx(np.mean(first))
+    report = EpisodeReport.load(out / "pibt.npz")
+    again = run_episode(
+        LifelongGrid(read_map(files / "hall.txt"), 6, horizon=40), make_controller("pibt"), record=True
+    )
+    assert np.array_equal(report.trajectories, again.trajectories)
+    paths = PathSet.from_jsonl(out / "pibt-paths.jsonl")
+    assert len(paths) == 6
+    assert paths.scores.sum() == report.goals_per_agent.sum()
+
+
+def test_a_second_run_takes_what_is_there(swarm, files):
+    assert swarm("--policy", "pibt")[0] == 0
+    first = (files / "out" / "throughput.csv").read_bytes()
+    assert swarm("--policy", "pibt")[0] == 0
+    assert (files / "out" / "throughput.csv").read_bytes() == first  # also the times: nothing was run again
+    code, _, error = swarm("--policy", "pibt", "--no-resume")
+    assert code == 2
+    assert "holds a run already" in error
+
+
+def test_weights_of_a_file_are_followed_on_a_generated_map(swarm, files):
+    code, text, error = swarm(
+        "--policy", "follower,follower-no-costs", "--weights", files / "weights.npz", map="warehouse"
+    )
+    assert (code, error) == (0, "")
+    assert "Follower, neither cost" in text
+
+
+def test_every_policy_makes_a_controller(files):
+    env = LifelongGrid(read_map(files / "hall.txt"), 5, horizon=6)
+    for name in CONTROLLERS:
+        report = run_episode(env, make_controller(name, network=files / "weights.npz"))
+        assert report.steps == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--policy", "pibbt"], "policy 'pibbt' does not exist; close names: 'pibt'"),
+        (["--policy", "pibt,pibt"], "policies must be one or more different names"),
+        (["--policy", "follower", "--weights", "none.npz"], "weights 'none.npz' is no file"),
+        (["--policy", "pibt", "--agents", "60"], "60 agents but only"),
+        (["--policy", "pibt", "--agents", "0"], "agents must be at least 1, got 0"),
+        (["--policy", "pibt", "--collision", "hard"], "collision 'hard' does not exist"),
+        (["--policy", "pibt", "--map-name", "other"], "has no map 'other'"),
+    ],
+)
+def test_misuse_is_one_line(swarm, files, words, message):
+    code, _, error = swarm(*words)
+    assert code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (files / "out").exists()
+
+
+def test_a_missing_map_is_named(swarm):
+    assert "map 'nothing.map' is no file, and generated maps are maze, random" in swarm(map="nothing.map")[2]
