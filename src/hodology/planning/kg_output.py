@@ -118,7 +118,7 @@ def _view(run: KgRun, sentences: list[str], files: list[str]) -> dict[str, Any]:
     paths = []
     for rank, (path, sentence) in enumerate(zip(run.paths, sentences, strict=True), start=1):
         names, forward = relation_names(kg, path)
-        entry = {
+        entry: dict[str, Any] = {
             "rank": rank,
             "kind": path.kind,
             "length": path.length,
@@ -126,7 +126,7 @@ def _view(run: KgRun, sentences: list[str], files: list[str]) -> dict[str, Any]:
             "forward": forward,
         }
         entry |= {"nodes": [kg.graph.name(n) for n in path.nodes], "sentence": sentence}
-        paths.append(entry | {"same": same.get(path.relations) if same else None})
+        paths.append({**entry, "same": same.get(path.relations) if same else None})
     source, target = kg.graph.name(run.source), kg.graph.name(run.target)
     asked = {"k": settings.k, "max_length": settings.max_length, "diverse": settings.diverse}
     kinds = sorted(set(kg.kinds))
