@@ -35,6 +35,8 @@ bench: venv ## measure speed against peers (environment of its own)
 	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -r benchmarks/requirements.txt
+	@test -x .venv-pogema/bin/python || $(PYTHON) -m venv .venv-pogema
+	@.venv-pogema/bin/python -m pip install --quiet --disable-pip-version-check pogema==1.4.0 || echo "no POGEMA: its rows are left out"
 	@.venv-bench/bin/python -m benchmarks
 
 docs: venv ## build the documentation into site/

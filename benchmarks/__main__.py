@@ -20,7 +20,10 @@ from rich.table import Table
 
 from benchmarks.measure import Row
 
-NAMES = ("startup", "taps", "memory", "layers", "search", "causal_edges", "path_ensemble", "semi_nmf")
+NAMES = (
+    *("startup", "taps", "memory", "layers", "search", "causal_edges", "path_ensemble", "semi_nmf"),
+    *("k_shortest", "kg_paths", "grid_stepper", "follower", "geometry"),
+)
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -50,7 +53,7 @@ def main() -> int:
 def _machine() -> str:
     from importlib.metadata import version
 
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "captum"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "captum", "numba", "networkx", "scipy"))
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}"
 
 
@@ -99,7 +102,8 @@ def _page(kept: dict[str, dict]) -> str:
         "Made by `make bench`: ours and the peer in the same run on the same machine. `beside` is the peer (the plain",
         "schedule of the paper for the search, captum for layers, the plain pass for recording, Python alone for",
         "start-up, the other setting for memory, naive masking for edges, a pass per path for ensembles, the two matrix",
-        "products or the plain update of the paper for semi-NMF).",
+        "products or the plain update of the paper for semi-NMF, networkx, SciPy and igraph for paths, POGEMA 1.4.0 for",
+        "grids, SciPy, rsatoolbox and the bare matrix products for dissimilarities).",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),

@@ -19,6 +19,10 @@ EXTRAS = (
     "pandas",
     "captum",
     "matplotlib",
+    "gymnasium",
+    "pettingzoo",
+    "h5py",
+    "xarray",
 )
 
 
@@ -36,6 +40,7 @@ def main() -> None:
     from hodology.data import open_dataset
     from hodology.nn.topics_gpt import topics_gpt
     from hodology.path import PathSet
+    from hodology.planning import LifelongGrid, parallel_env, warehouse_map
     from hodology.work import DaskEngine, UnitStore
 
     calls = {
@@ -44,6 +49,7 @@ def main() -> None:
             lambda: PathSet.from_parquet("missing.parquet"),
             lambda: topics_gpt(epochs=1),
         ],
+        "swarm": [lambda: parallel_env(LifelongGrid(warehouse_map(), 4))],
         "dist": [
             lambda: list(DaskEngine("tcp://127.0.0.1:1").run("m:f", [], UnitStore("/tmp/hodology-base-only")))
         ],

@@ -1,0 +1,1 @@
+"""Shape of representations: dissimilarities, their comparison, kernel alignment, canonical correlations."""
