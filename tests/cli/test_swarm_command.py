@@ -117,3 +117,50 @@ def test_misuse_is_one_line(swarm, files, words, message):
 
 def test_a_missing_map_is_named(swarm):
     assert "map 'nothing.map' is no file, and generated maps are maze, random" in swarm(map="nothing.map")[2]
+
+
+def _train(files, capsys, *words):
+    head = [
+        "swarm",
+        "train",
+        str(files / "hall.txt"),
+        "--agents",
+        "6,8",
+        "--environments",
+        "2",
+        "--batch-size",
+        "56",
+    ]
+    with pytest.raises(SystemExit) as stop:
+        main([*head, "--batches", "2", "--horizon", "20", "--quiet", "--out", str(files / "trained"), *words])
+    return stop.value.code, *capsys.readouterr()
+
+
+def test_training_goes_on_and_its_weights_can_be_followed(files, capsys, swarm):
+    code, text, error = _train(files, capsys, "--agent-steps", "300")
+    assert (code, error) == (0, "")
+    assert "Weights:" in text
+    rows = list(csv.DictReader((files / "trained" / "training.csv").read_text().splitlines()))
+    assert int(float(rows[-1]["steps"])) >= 300
+    code, _, _ = _train(files, capsys, "--agent-steps", "600")
+    assert code == 0
+    more = list(csv.DictReader((files / "trained" / "training.csv").read_text().splitlines()))
+    assert more[: len(rows)] == rows
+    assert len(more) > len(rows)
+    assert swarm("--policy", "follower", "--weights", files / "trained" / "weights.safetensors")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--agents", "x"], "--agents must be whole numbers with commas, got 'x'"),
+        (["--agents", "500"], "500 agents but only"),
+        (["--preset", "lite"], "preset 'lite' does not exist"),
+        (["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_training_misuse_is_one_line(files, capsys, words, message):
+    code, _, error = _train(files, capsys, *words)
+    assert code == 2
+    assert message in error
+    assert not (files / "trained").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,6 +96,68 @@ def run(
         print((out / "summary.json").read_text())
     else:
         _print_table(found, out)
+
+
+@swarm_app.command("train")
+def train(
+    maps: Annotated[
+        str,
+        typer.Argument(metavar="MAPS", help="File of one or many maps; or maze, random, rooms, warehouse."),
+    ] = "maze",
+    preset: Annotated[str, typer.Option("--preset", help="follower-lite or follower.")] = "follower-lite",
+    agents: Annotated[
+        str, typer.Option("--agents", "-n", help="Agents of the worlds side by side, in turns.")
+    ] = "128,128,256,256",
+    agent_steps: Annotated[
+        int, typer.Option("--agent-steps", help="2e7 (lite) and 1e9 in the paper.")
+    ] = 20_000_000,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Agent-steps of a batch; 512 for runs of minutes.")
+    ] = None,
+    batches: Annotated[int | None, typer.Option("--batches", help="Batches of an update.")] = None,
+    environments: Annotated[int | None, typer.Option("--environments", help="Worlds side by side.")] = None,
+    horizon: Annotated[int, typer.Option("--horizon", help="Steps of an episode.")] = 512,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the weights.")] = Path(
+        "hodology-swarm-training"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="Seed of weights, maps and actions.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Threads over the worlds.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on from the checkpoint.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
+) -> None:
+    """Train a Follower policy by PPO on your maps, for --weights of `swarm run`.
+
+    Writes weights.safetensors, weights.npz and training.csv to OUT; a checkpoint after every update.
+    """
+    from hodology.cli.progress import progress_bar
+    from hodology.errors import InputError
+    from hodology.planning.swarm_training import SwarmTraining, train_swarm
+
+    try:
+        counts = tuple(int(part) for part in agents.split(","))
+    except ValueError:
+        raise InputError(f"--agents must be whole numbers with commas, got {agents!r}.") from None
+    training = SwarmTraining(
+        maps, preset, counts, agent_steps, batch_size, batches, environments, horizon, seed, jobs
+    )
+    with progress_bar("Agent-steps", quiet=quiet) as bar:
+        done = 0
+        bar.start(agent_steps)
+
+        def on_update(row: Any) -> None:
+            nonlocal done
+            bar.advance(row.steps - done)
+            done = row.steps
+
+        log = train_swarm(training, out, resume=resume, on_update=on_update)
+    first, last = log.rows[0], log.rows[-1]
+    print(
+        f"Reward per agent-step: {first.reward:.5f} at first, {last.reward:.5f} now (0.01 is every planned step)"
+    )
+    print(
+        f"Goals per step of one world: {last.throughput:.2f}; {last.steps} agent-steps, {last.seconds:.0f} s"
+    )
+    print(f"Weights: {(out / 'weights.npz').resolve()}")
 
 
 def _run(settings: SwarmSettings, out: Path, *, resume: bool, quiet: bool) -> SwarmRun:
