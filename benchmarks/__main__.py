@@ -22,7 +22,7 @@ from benchmarks.measure import Row
 
 NAMES = (
     *("startup", "taps", "memory", "layers", "search", "causal_edges", "path_ensemble", "semi_nmf"),
-    *("k_shortest", "kg_paths", "grid_stepper", "follower", "geometry"),
+    *("k_shortest", "kg_paths", "grid_stepper", "follower", "geometry", "trsa"),
 )
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -53,7 +53,9 @@ def main() -> int:
 def _machine() -> str:
     from importlib.metadata import version
 
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "captum", "numba", "networkx", "scipy"))
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "captum", "numba", "networkx", "scipy")
+    )
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}"
 
 
