@@ -82,6 +82,13 @@ def test_default_layers_are_the_blocks(images: Tensor, vit: nn.Module) -> None:
     assert dissimilarities(found).names == tuple(found)
 
 
+def test_default_layers_of_a_plain_network_are_its_maps(images: Tensor) -> None:
+    found = patterns_of(SmallCNN(), torch.rand(3, 1, 8, 8))
+    assert list(found) == ["conv1", "conv2", "fc1", "fc2"]
+    with pytest.raises(InputError, match="by hand"):
+        patterns_of(nn.Sequential(nn.ReLU(), nn.Flatten()), images)
+
+
 def test_padding_is_no_response() -> None:
     model = _Tokens()
     inputs = {

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hodology.cli.causal import causal_app
+from hodology.cli.compare import compare
 from hodology.cli.features import features_app
 from hodology.cli.kg import kg_app
 from hodology.cli.studies import list_papers, report, run, show
@@ -45,6 +46,7 @@ def _root(
 
 app.command("trace")(trace)
 app.add_typer(causal_app, name="causal")
+app.command("compare")(compare)
 app.add_typer(features_app, name="features")
 app.add_typer(kg_app, name="kg")
 app.add_typer(swarm_app, name="swarm")

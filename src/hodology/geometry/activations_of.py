@@ -15,7 +15,7 @@ from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.geometry.patterns import Patterns, check_labels
 from hodology.nn.forward import Inputs, batch_size, check_inputs, select_rows, to_device, usable_model
 from hodology.nn.load import check_device
-from hodology.nn.sites import Site, resolve_sites
+from hodology.nn.sites import Site, find_sites, resolve_sites
 from hodology.nn.taps import evaluation_mode, hook_site
 
 __all__ = ["Pool", "patterns_of"]
@@ -42,8 +42,9 @@ def patterns_of(
     inputs : Tensor, ndarray, or mapping of str to Tensor
         Stimuli first: images, token ids with their attention mask, or whatever the model takes.
     layers : sequence of str, int or Site, optional
-        Any site of `hodology.nn.sites`, such as ``"conv1"`` or ``"blocks.3.mlp:input"``. Default, and for integers, the
-        outputs of a transformer's blocks.
+        Any site of `hodology.nn.sites`, such as ``"conv1"`` or ``"blocks.3.mlp:input"``. Integers are the outputs of a
+        transformer's blocks. Default those, or in a model without blocks every convolution and linear map, before its
+        activation function.
     pool : {None, "mean", "cls"}
         None flattens whatever a layer carries for a stimulus. "mean" takes the mean over tokens or places of a feature
         map; padding, by the attention mask, is left out. "cls" takes the first token.
@@ -72,7 +73,7 @@ def patterns_of(
     if isinstance(batch_size, bool) or batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}.")
     model = usable_model(model)
-    sites = resolve_sites(model, layers, units="residual")
+    sites = resolve_sites(model, _default_layers(model) if layers is None else layers, units="residual")
     given: Inputs = torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs
     if device is not None:
         wanted = check_device(device)
@@ -88,6 +89,18 @@ def patterns_of(
         values = _joined(parts[site.name], site.name)
         found[site.name] = Patterns(values, labels, site.name)
     return found
+
+
+def _default_layers(model: nn.Module) -> Sequence[str | int | Site]:
+    """Blocks of a transformer; in other models the maps with weights, in the order of the modules."""
+    try:
+        return find_sites(model, "residual")
+    except InputError:
+        maps = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+        found = [name for name, module in model.named_modules() if name and isinstance(module, maps)]
+        if not found:
+            raise
+        return found
 
 
 def _count(inputs: Inputs) -> int:

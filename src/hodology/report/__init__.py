@@ -1,6 +1,7 @@
 """What people look at: static, self-contained HTML. Reads results, computes nothing."""
 
 from hodology.report.causal_page import write_causal_report
+from hodology.report.compare_page import write_compare_report
 from hodology.report.features_page import write_features_report
 from hodology.report.kg_page import write_kg_report
 from hodology.report.png import encode_png, png_data_uri
@@ -13,6 +14,7 @@ __all__ = [
     "png_data_uri",
     "write_atlas",
     "write_causal_report",
+    "write_compare_report",
     "write_features_report",
     "write_kg_report",
     "write_study_page",
