@@ -23,6 +23,9 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
         ("tutorial.md", ["out/index.html", "paths.graphml", "paths.jsonl", "paths.svg"]),
         ("neuron-path.md", ["paths.jsonl"]),
         ("add-a-method.md", []),
+        ("graphs.md", ["roads.graphml", "routes.jsonl"]),
+        ("knowledge-graphs.md", []),
+        ("swarm.md", ["agents.jsonl", "follower.npz", "frame.svg"]),
     ],
 )
 def test_the_blocks_of_a_page_run_in_order_and_leave_their_files(page, left, tmp_path, monkeypatch):
