@@ -22,7 +22,16 @@ from benchmarks.measure import Row
 
 NAMES = (
     *("startup", "taps", "memory", "layers", "search", "causal_edges", "path_ensemble", "semi_nmf"),
-    *("k_shortest", "kg_paths", "grid_stepper", "follower", "geometry", "trsa", "mouse_hierarchy", "task_geometry"),
+    *(
+        "k_shortest",
+        "kg_paths",
+        "grid_stepper",
+        "follower",
+        "geometry",
+        "trsa",
+        "mouse_hierarchy",
+        "task_geometry",
+    ),
 )
 RESULTS = Path(__file__).parent / "results.json"
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"

@@ -226,6 +226,24 @@ def _towards(world: LifelongGrid, generator: np.random.Generator) -> np.ndarray:
     return best
 
 
+def test_the_scenario_of_a_map_gives_starts_and_first_goals_where_it_is_asked_for():
+    lettered = GridMap.from_text("a..A\n....\nb..B")
+    world = LifelongGrid(lettered, 2, seed=4, starts="map")
+    assert _cells(world, world.starts) == [(0, 0), (2, 0)]
+    assert _cells(world, world.goals) == [(0, 3), (2, 3)]
+    own = LifelongGrid(lettered, 1, starts="map", goals=[[1, 1]])
+    assert (_cells(own, own.starts), _cells(own, own.goals)) == ([(0, 0)], [(1, 1)])
+    drawn, plain = LifelongGrid(lettered, 2, starts="random"), GridMap.from_text("....\n" * 3)
+    assert drawn.starts.tolist() == LifelongGrid(lettered, 2).starts.tolist()
+    assert drawn.starts.tolist() == LifelongGrid(plain, 2).starts.tolist()
+    with pytest.raises(InputError, match="names starts and goals of 2 agents, got 3 agents; take at most 2"):
+        LifelongGrid(lettered, 3, starts="map")
+    with pytest.raises(InputError, match="starts 'map' need a map that names starts and goals"):
+        LifelongGrid(plain, 2, starts="map")
+    with pytest.raises(UnknownNameError, match="starts 'maps' does not exist; close names: 'map'"):
+        LifelongGrid(plain, 2, starts="maps")
+
+
 def test_goals_lie_in_reach_on_allowed_cells_and_starts_too():
     text = "@@$.#$!.\n$.@!#.$@\n"
     map = GridMap.from_text(text)

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from hodology.errors import InputError
+from hodology.planning.controllers import make_controller
+from hodology.planning.episode import run_episode
+from hodology.planning.follower_weights import load_network
 from hodology.planning.grid_generators import random_map
-from hodology.studies import lifelong_mapf_figures
-from hodology.study import find_paper
+from hodology.planning.lifelong_grid import LifelongGrid
+from hodology.studies import lifelong_mapf, lifelong_mapf_figures
+from hodology.study import Study, find_paper
 from hodology.study.runner import run_study
 
 SMALL = {"training": 3000, "steps": 12, "episodes": 1, "unseen": 8, "flat": 3}
@@ -58,6 +62,24 @@ def test_the_released_weights_and_maps_are_read(small, real_data):
         lifelong_mapf_figures.measure({"seed": 0, "size": "quick", "data": str(real_data / "follower")})
     )
     assert set(found["episodes"]) == set(lifelong_mapf_figures.REAL)
+    for name, (map, agents) in lifelong_mapf_figures._real(str(real_data / "follower"))[1].items():
+        world = LifelongGrid(
+            map, agents, seed=0, horizon=256
+        )  # as long as the reference's, whatever the size
+        network = load_network(real_data / "follower" / "follower_lite_weights.npz")
+        expected = run_episode(world, make_controller("follower", network=network)).throughput
+        assert found["reference"][name] == expected != found["episodes"][name]["follower"]["throughput"]
+
+
+@pytest.mark.parametrize(
+    ("flat", "growth", "spread"),
+    [([1.0, 0.8, 0.7, 0.75], -20.0, 100 * (1 / 0.7 - 1)), ([1.0, 1.1, 1.2, 1.5], 50.0, 50.0)],
+)
+def test_the_decision_time_may_fall_and_may_fail(flat, growth, spread):
+    study = Study(find_paper("lifelong-mapf"), size="quick", seeds=(0, 1))
+    lifelong_mapf._scaling(study, [{"flat": flat}, {"flat": flat}])
+    assert [claim.measured for claim in study.claims] == pytest.approx([growth, spread])
+    assert [claim.verdict == "holds" for claim in study.claims] == [growth < 30, spread < 30]
 
 
 def test_a_folder_without_weights_is_named(small, tmp_path):

@@ -46,7 +46,7 @@ def trained_network(*, quiet: bool) -> FollowerNetwork:
     from hodology.planning.trained_follower import trained_follower
 
     steps = 1_200_000
-    with progress_bar("Training a follower (first use), agent-steps", quiet=quiet, hidden=True) as bar:
+    with progress_bar("Training a follower (first use)", quiet=quiet, hidden=True) as bar:
         done = 0
 
         def on_update(row: object) -> None:

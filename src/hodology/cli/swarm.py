@@ -37,7 +37,19 @@ def run(
     map_name: Annotated[
         str | None, typer.Option("--map-name", help="Which map of a file that holds several.")
     ] = None,
-    agents: Annotated[int, typer.Option("--agents", "-n", help="How many agents.")] = 64,
+    agents: Annotated[
+        int | None,
+        typer.Option(
+            "--agents", "-n", help="How many agents; default 64, or fewer when the map names fewer."
+        ),
+    ] = None,
+    starts: Annotated[
+        str | None,
+        typer.Option(
+            "--starts",
+            help="map: starts and first goals that the map names (letters, .scen), default where it names some; random.",
+        ),
+    ] = None,
     policy: Annotated[
         str,
         typer.Option(
@@ -82,6 +94,7 @@ def run(
         map=map,
         map_name=map_name,
         agents=agents,
+        starts=starts,  # type: ignore[arg-type]
         policies=tuple(part.strip() for part in policy.split(",") if part.strip()),
         weights=weights,
         steps=steps,
@@ -140,16 +153,17 @@ def train(
     training = SwarmTraining(
         maps, preset, counts, agent_steps, batch_size, batches, environments, horizon, seed, jobs
     )
-    with progress_bar("Agent-steps", quiet=quiet) as bar:
+    with progress_bar("Agent-steps", quiet=quiet, hidden=True) as bar:
         done = 0
-        bar.start(agent_steps)
 
         def on_update(row: Any) -> None:
             nonlocal done
             bar.advance(row.steps - done)
             done = row.steps
 
-        log = train_swarm(training, out, resume=resume, on_update=on_update)
+        log = train_swarm(
+            training, out, resume=resume, on_start=lambda: bar.start(agent_steps), on_update=on_update
+        )
     first, last = log.rows[0], log.rows[-1]
     print(
         f"Reward per agent-step: {first.reward:.5f} at first, {last.reward:.5f} now (0.01 is every planned step)"
@@ -164,13 +178,14 @@ def _run(settings: SwarmSettings, out: Path, *, resume: bool, quiet: bool) -> Sw
     from hodology.cli.preparing import trained_network
     from hodology.cli.progress import progress_bar
     from hodology.planning.swarm_output import write_swarm_outputs
-    from hodology.planning.swarm_run import run_swarm
+    from hodology.planning.swarm_run import check_swarm, run_swarm
     from hodology.report import write_swarm_report
 
     network = None
-    if settings.weights is None and any(name.startswith("follower") for name in settings.policies):
+    if settings.weights is None and settings.learned:
+        check_swarm(settings)  # before a minute of training
         network = trained_network(quiet=quiet)
-    with progress_bar("Steps", quiet=quiet) as bar:
+    with progress_bar("Steps", quiet=quiet, hidden=True) as bar:
         moved = 0
 
         def on_step(done: int, total: int) -> None:

@@ -8,20 +8,27 @@ The draws are those of POGEMA 1.4.0, so the same map, seed and number of agents 
 - A map with marks: the allowed starts and the allowed goals are shuffled and the first ones taken. Each further goal
   is uniform among the allowed goals of the component.
 
+- A map with a scenario of its own (letters, a `.scen` file), where it is asked for: agent i takes its entry i. Later
+  goals are drawn as above.
+
 Every agent draws from a generator of its own (main = default_rng(seed), one integer below 2^31 - 1 per agent), so
 what an agent is asked to do depends on no other agent and on no policy.
 """
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hodology.errors import InputError
+from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.graph.grid import Grid
 from hodology.planning.grid_map import GridMap
 
-__all__ = ["GoalStreams", "place_agents"]
+__all__ = ["GoalStreams", "Starts", "place_agents"]
+
+Starts = Literal["map", "random"]
 
 
 class GoalStreams:
@@ -66,7 +73,7 @@ def place_agents(
     *,
     n_agents: int,
     seed: int,
-    starts: ArrayLike | None = None,
+    starts: ArrayLike | Starts | None = None,
     goals: ArrayLike | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Starts and first goals as flat cells, int32 ``(n_agents,)`` each.
@@ -81,15 +88,58 @@ def place_agents(
         draw left no goal in their component.
     n_agents : int
     seed : int
-    starts, goals : int array_like, shape (n_agents, 2), optional
-        Rows and columns, on any free cells; what is not given is drawn.
+    starts : int array_like, shape (n_agents, 2), or {"map", "random"}, optional
+        Rows and columns, on any free cells. ``"map"``: those of the map's scenario, with its goals when `goals` are not
+        given. ``"random"``, as when not given: drawn.
+    goals : int array_like, shape (n_agents, 2), optional
+        Rows and columns, on any free cells; drawn when not given.
 
     Raises
     ------
     InputError
         For more agents than start cells, a cell that is a wall, two agents in one cell, a goal in another component
-        than its start, or a component with fewer than two goal cells.
+        than its start, a component with fewer than two goal cells, or a scenario of fewer agents.
     """
+    if not isinstance(starts, str):
+        return _place(map, grid, streams, n_agents, seed, starts, goals)
+    if starts not in get_args(Starts):
+        raise UnknownNameError(f"starts {starts!r} does not exist{near_names(starts, get_args(Starts))}.")
+    if starts == "random":
+        return _place(map, grid, streams, n_agents, seed, None, goals)
+    cells = _scenario(map, n_agents)
+    try:
+        return _place(
+            map, grid, streams, n_agents, seed, cells[:, 0], cells[:, 1] if goals is None else goals
+        )
+    except InputError as error:
+        named = str(error).removesuffix(".")
+        raise InputError(f"{named} in the map's own scenario; starts 'random' draws them.") from error
+
+
+def _scenario(map: GridMap, n_agents: int) -> np.ndarray:
+    """Starts and goals of the map's first agents, (n_agents, 2, 2)."""
+    if map.scenario is None:
+        raise InputError(
+            "starts 'map' need a map that names starts and goals: letters, or a .scen beside a .map."
+        )
+    if len(map.scenario) < n_agents:
+        raise InputError(
+            f"the map names starts and goals of {len(map.scenario)} agents, got {n_agents} agents; take at most "
+            f"{len(map.scenario)}, or starts 'random'."
+        )
+    return map.scenario[:n_agents]
+
+
+def _place(
+    map: GridMap,
+    grid: Grid,
+    streams: GoalStreams,
+    n_agents: int,
+    seed: int,
+    starts: ArrayLike | None,
+    goals: ArrayLike | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and first goals: those given, checked, and the others drawn."""
     at = None if starts is None else _given_cells(starts, grid, n_agents, "start")
     to = None if goals is None else _given_cells(goals, grid, n_agents, "goal")
     if at is None:

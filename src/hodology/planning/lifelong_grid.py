@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.graph.grid import Grid
 from hodology.planning.grid_map import GridMap
-from hodology.planning.grid_placement import GoalStreams, place_agents
+from hodology.planning.grid_placement import GoalStreams, Starts, place_agents
 from hodology.rng import check_seed
 
 __all__ = ["Collision", "GridObservation", "LifelongGrid", "Outside", "StepResult"]
@@ -97,7 +97,8 @@ class LifelongGrid:
     horizon : int
         Steps of an episode; 512 in the paper. It only sets `StepResult.done`: stepping on is allowed.
     starts, goals : int array_like, shape (n_agents, 2), optional
-        Rows and columns of the starts and the first goals; drawn when not given. Later goals are always drawn.
+        Rows and columns of the starts and the first goals; drawn when not given. ``starts="map"`` takes both from
+        the map's scenario, ``"random"`` draws. Later goals are always drawn.
     outside : {"open", "wall"}
         What views show beyond the map. A ring of walls runs around it; behind the ring ``"open"`` shows free
         cells, as POGEMA does and as released policies expect it, ``"wall"`` walls. No one gets there either way.
@@ -116,8 +117,8 @@ class LifelongGrid:
     Raises
     ------
     InputError
-        For more agents than start cells ("97 agents but only 80 free start cells"), a goal that its agent cannot
-        reach, and other values out of range.
+        For more agents than start cells ("97 agents but only 80 free start cells") or than the scenario has, a goal
+        that its agent cannot reach, and other values out of range.
 
     Examples
     --------
@@ -137,7 +138,7 @@ class LifelongGrid:
         obs_radius: int = 5,
         collision: Collision = "soft",
         horizon: int = 512,
-        starts: ArrayLike | None = None,
+        starts: ArrayLike | Starts | None = None,
         goals: ArrayLike | None = None,
         outside: Outside = "open",
     ) -> None:

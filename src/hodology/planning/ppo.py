@@ -26,9 +26,9 @@ from hodology.planning.ppo_settings import TrainingSettings, training_settings
 from hodology.planning.ppo_update import update_policy
 from hodology.rng import check_seed
 
-__all__ = ["TrainingLog", "TrainingRow", "train_follower"]
+__all__ = ["CHECKPOINT", "TrainingLog", "TrainingRow", "train_follower"]
 
-_FILE = "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"  # in the folder of checkpoints
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,13 @@ def train_follower(
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}.")
     run = _Run(make, chosen, check_seed(seed), jobs)
-    if checkpoint is not None and (checkpoint / _FILE).exists():
-        run.load(checkpoint / _FILE)
+    if checkpoint is not None and (checkpoint / CHECKPOINT).exists():
+        run.load(checkpoint / CHECKPOINT)
     while run.agent_steps < steps and (max_seconds is None or run.seconds < max_seconds):
         row = run.update()
         if checkpoint is not None and len(run.rows) % checkpoint_every == 0:
             checkpoint.mkdir(parents=True, exist_ok=True)
-            run.save(checkpoint / _FILE)
+            run.save(checkpoint / CHECKPOINT)
         if on_update is not None:
             on_update(row)
     planner = CongestionPlanner(

@@ -144,6 +144,8 @@ def _notes(run: SwarmRun) -> list[str]:
         "gets the same sequence of goals, whatever the policy.",
         f"Collisions are settled by the {s.collision!r} rule; agents see {s.obs_radius} cells around them.",
     ]
+    if s.starts == "map":
+        notes.append("Agents start where the map says and have its goals first; later goals are drawn.")
     if s.seeds > 1:
         notes.append(
             f"Figures are means over {s.seeds} seeds with 95 % t intervals; the animation shows seed {s.seed}."

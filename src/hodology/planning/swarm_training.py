@@ -63,11 +63,12 @@ def train_swarm(
     folder: str | Path,
     *,
     resume: bool = True,
+    on_start: Callable[[], None] | None = None,
     on_update: Callable[[TrainingRow], None] | None = None,
 ) -> TrainingLog:
     """Train, with a checkpoint after every update in ``folder/checkpoint``; a killed run goes on to the same weights.
 
-    Writes ``weights.safetensors``, ``weights.npz`` and ``training.csv``.
+    Writes ``weights.safetensors``, ``weights.npz`` and ``training.csv``. `on_start` is called once the input is found good.
 
     Raises
     ------
@@ -82,17 +83,27 @@ def train_swarm(
     what = {key: value for key, value in asdict(training).items() if key not in ("steps", "jobs")}
     prints = {"maps": hash_json([found.fingerprint() for found in maps]), "training": hash_json(what)}
     manifest = {"version": __version__, "settings": asdict(training), "fingerprints": prints}
-    claim_folder(folder, "swarm-training", what="training of a swarm", manifest=manifest, resume=resume)
-    policy, log = train_follower(
-        make, settings=settings, steps=training.steps, seed=training.seed, jobs=training.jobs,
-        checkpoint=folder / "checkpoint", on_update=on_update,
-    )  # fmt: skip
-    save_network(policy.network, folder / "weights.safetensors")
-    save_network(policy.network, folder / "weights.npz")
+    store = claim_folder(
+        folder, "swarm-training", what="training of a swarm", manifest=manifest, resume=resume
+    )
+    with store.lock():
+        if on_start is not None:
+            on_start()
+        policy, log = train_follower(
+            make, settings=settings, steps=training.steps, seed=training.seed, jobs=training.jobs,
+            checkpoint=folder / "checkpoint", on_update=on_update,
+        )  # fmt: skip
+        save_network(policy.network, folder / "weights.safetensors")
+        save_network(policy.network, folder / "weights.npz")
+        _write_log(log, folder / "training.csv")
+    return log
+
+
+def _write_log(log: TrainingLog, file: Path) -> None:
+    """The log as a table, a row per update."""
     names = [field.name for field in fields(TrainingRow)]
     lines = [",".join(names), *(",".join(f"{getattr(row, name):.8g}" for name in names) for row in log.rows)]
-    write_text(folder / "training.csv", "\n".join(lines) + "\n")
-    return log
+    write_text(file, "\n".join(lines) + "\n")
 
 
 def _maps(training: SwarmTraining) -> list[GridMap]:

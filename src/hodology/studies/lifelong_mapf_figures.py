@@ -40,6 +40,7 @@ POLICIES = (
     *("pibt", "windowed-prioritised"),
 )
 REAL = {"pico_s00_od20_na32": 32, "test-mazes-s40_wc4_od30": 64, "wfi_warehouse": 96}
+REFERENCE_STEPS = 256  # of the reference runs; in shorter episodes the way to the first goals weighs more
 FLAT = (32, 64, 128, 256)
 
 
@@ -60,9 +61,11 @@ def measure(payload: Mapping[str, Any]) -> bytes:
         untrained = FollowerPolicy(FollowerNetwork(network.shape, rng=seed), name="untrained")
         for controller in (greedy, untrained):
             episodes[name][controller.name] = _episodes(map, agents, controller, seed, size)
+    reference = None if payload["data"] is None else _as_reference(maps, network, episodes, seed, size)
     return json.dumps(
         {
             "episodes": episodes,
+            "reference": reference,
             "training": _training(trained, seed, size),
             "flat": _flat(network, size["flat"]),
         }
@@ -99,6 +102,23 @@ def _episodes(
         "throughput": float(np.mean([report.throughput for report in reports])),
         "wait": float(np.mean([report.wait_share for report in reports])),
         "ms": float(np.min([report.decision_ms for report in reports])),
+    }
+
+
+def _as_reference(
+    maps: Mapping[str, tuple[GridMap, int]],
+    network: FollowerNetwork,
+    episodes: Mapping[str, Mapping[str, Mapping[str, float]]],
+    seed: int,
+    size: Mapping[str, Any],
+) -> dict[str, float]:
+    """Throughput of the released network in episodes as long as the reference's, in every size."""
+    if size["steps"] == REFERENCE_STEPS:
+        return {name: episodes[name]["follower"]["throughput"] for name in maps}
+    long = {**size, "steps": REFERENCE_STEPS}
+    return {
+        name: _episodes(map, agents, make_controller("follower", network=network), seed, long)["throughput"]
+        for name, (map, agents) in maps.items()
     }
 
 
