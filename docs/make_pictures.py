@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hodology.files import atomic_path
+from hodology.geometry import CompareSettings, run_compare, write_compare_outputs
 from hodology.interpret.causal_output import write_causal_outputs
 from hodology.interpret.causal_run import CausalSettings, run_causal
 from hodology.interpret.features_output import write_features_outputs
@@ -23,6 +24,7 @@ from hodology.planning.swarm_run import SwarmSettings, run_swarm
 from hodology.planning.trained_follower import trained_follower
 from hodology.report import (
     write_causal_report,
+    write_compare_report,
     write_features_report,
     write_kg_report,
     write_swarm_report,
@@ -82,6 +84,11 @@ def _swarm(folder: Path) -> Path:
     return write_swarm_report(write_swarm_outputs(run, folder), folder)
 
 
+def _compare(folder: Path) -> Path:
+    run = run_compare(CompareSettings(b="digits-cnn:1", data="digits"), folder)
+    return write_compare_report(write_compare_outputs(run, folder), folder)
+
+
 def _choose(page: Any) -> None:
     page.locator("#strip [role=option]").nth(3).click()  # its own path is drawn in red
 
@@ -111,6 +118,7 @@ PAGES: dict[str, tuple[Callable[[Path], Path], int, Callable[[Any], None]]] = {
     "features": (_features, 1010, _wait),
     "kg": (_kg, 780, _keep),
     "swarm": (_swarm, 900, _follow),
+    "compare": (_compare, 830, _wait),
 }
 
 

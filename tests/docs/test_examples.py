@@ -26,6 +26,8 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
         ("graphs.md", ["roads.graphml", "routes.jsonl"]),
         ("knowledge-graphs.md", []),
         ("swarm.md", ["agents.jsonl", "follower.npz", "frame.svg"]),
+        ("compare.md", ["brain.npz", "network.npz", "out/index.html"]),
+        ("geometry.md", ["areas.npz"]),
     ],
 )
 def test_the_blocks_of_a_page_run_in_order_and_leave_their_files(page, left, tmp_path, monkeypatch):

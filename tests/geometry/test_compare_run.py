@@ -11,14 +11,16 @@ import pytest
 from hodology.errors import FileFormatError, InputError, UnknownNameError
 from hodology.files import read_json, write_arrays
 from hodology.geometry.cka import linear_cka
-from hodology.geometry.compare_inputs import ModelInputs, align_sets, open_representations
+from hodology.geometry.compare_inputs import ModelInputs, RepresentationSet, align_sets, open_representations
 from hodology.geometry.compare_measures import MEASURE_NOTES, compare_sets
 from hodology.geometry.compare_output import shrink_matrix, write_compare_outputs
 from hodology.geometry.compare_run import CompareSettings, run_compare
 from hodology.geometry.dissimilarity import dissimilarities
 from hodology.geometry.embedding import classical_mds, distances_of
+from hodology.geometry.patterns import Patterns
 from hodology.geometry.rdm_files import read_rdms, write_rdms
 from hodology.geometry.rsa import compare_rdms
+from hodology.stats import holm
 
 
 def draws(*shape, seed=0):
@@ -200,11 +202,55 @@ def test_hdf5_arrays_are_representations(tmp_path):
     assert found.stimuli == ("a", "b", "c", "d", "e", "f")
 
 
+@pytest.mark.parametrize("measure", ["rsa-spearman", "cka", "pwcca"])
+def test_of_a_set_with_itself_only_pairs_that_say_something_are_corrected(measure):
+    """Four unrelated sets: the diagonal, always least likely by chance, must not make the others look less so."""
+    given = {f"x{k}": draws(30, 50, seed=k) for k in range(4)}
+    write = {name: Patterns(x) for name, x in given.items()}
+    source = RepresentationSet("a", write, None, None, 30, "")
+    table = compare_sets(
+        source, source, measure=measure, n_boot=20, n_permutations=60, adjust="holm", max_components=5
+    )
+    assert np.isnan(np.diagonal(table.adjusted)).all()
+    rows, columns = np.triu_indices(4, 1) if measure != "pwcca" else np.nonzero(~np.eye(4, dtype=bool))
+    expected = holm(table.p_value[rows, columns])
+    np.testing.assert_allclose(table.adjusted[rows, columns], expected)
+    if measure != "pwcca":
+        np.testing.assert_allclose(table.adjusted, table.adjusted.T)
+
+
+def test_matrices_keep_the_names_of_their_arrays(tmp_path):
+    one, two = (dissimilarities(draws(8, 5, seed=k)).square()[0] for k in (0, 1))
+    labels = np.array(list("abcdefgh"))
+    write_arrays(tmp_path / "m.npz", {"V1": one, "V4": two, "stimuli": labels})
+    found = open_representations(str(tmp_path / "m.npz"))
+    assert found.names == ("V1", "V4")
+    assert found.stimuli == tuple("abcdefgh")
+    np.testing.assert_allclose(found.rdms.square()[1], two)
+
+
+def test_a_stimulus_that_all_units_answer_alike_has_cka_but_no_correlation_distance(tmp_path):
+    x = draws(12, 6)
+    x[3] = 0.5
+    write_arrays(tmp_path / "x.npz", {"dead": x, "single": draws(12, 1)})
+    options = {"n_boot": 20, "n_permutations": 20}
+    run = run_compare(CompareSettings(a=str(tmp_path / "x.npz"), measure="cka", **options), tmp_path / "out")
+    assert run.rdms[0].measure == "euclidean"
+    with pytest.raises(InputError, match="constant|same"):
+        run_compare(CompareSettings(a=str(tmp_path / "x.npz"), **options), tmp_path / "rsa")
+
+
+def test_classes_do_not_name_stimuli(tmp_path):
+    write_arrays(tmp_path / "c.npz", {"x": draws(6, 4), "labels": np.array([0, 0, 1, 1, 2, 2])})
+    with pytest.raises(FileFormatError, match="array 'labels' names the stimuli, but '0' stands there twice"):
+        open_representations(str(tmp_path / "c.npz"))
+
+
 def test_what_is_wrong_is_said(files, tmp_path):
     with pytest.raises(UnknownNameError, match="measure 'rsa-spearmen' does not exist"):
         settings(files, measure="rsa-spearmen")
-    with pytest.raises(InputError, match="n_boot must be at least 1"):
-        settings(files, n_boot=0)
+    with pytest.raises(InputError, match="n_boot must be at least 2"):
+        settings(files, n_boot=1)
     with pytest.raises(InputError, match="level must lie between 0 and 1"):
         settings(files, level=95.0)
     with pytest.raises(InputError, match="file .*none.npz does not exist"):

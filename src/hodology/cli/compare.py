@@ -67,7 +67,10 @@ def compare(
     ] = "bh",
     level: Annotated[float, typer.Option("--level", help="Of the intervals.")] = 0.95,
     distance: Annotated[
-        str, typer.Option("--distance", help="Between patterns, for rsa: correlation, euclidean, cosine, ...")
+        str,
+        typer.Option(
+            "--distance", help="Between patterns, for rsa: correlation, euclidean, sqeuclidean or cosine."
+        ),
     ] = "correlation",
     kind: Annotated[
         str, typer.Option("--kind", help="What files hold: auto, patterns or rdms; A,B where they differ.")
@@ -88,7 +91,7 @@ def compare(
     image_column: Annotated[str | None, typer.Option("--image-column")] = None,
     text_column: Annotated[str | None, typer.Option("--text-column")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Write over the same run in OUT, or refuse.")
+        bool, typer.Option("--resume/--no-resume", help="Write over an earlier comparison in OUT, or refuse.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
@@ -126,7 +129,6 @@ def compare(
         "image_column": image_column,
         "text_column": text_column,
     }
-    _check(distance=distance, correction=correction, pool=pool)
     settings = CompareSettings(**options)
     quiet_libraries()
     for spec in dict.fromkeys((a, b)):
@@ -150,21 +152,6 @@ def _kinds(text: str) -> tuple[str, str]:
     if len(parts) > 2 or any(part not in ("auto", "patterns", "rdms") for part in parts):
         raise InputError(f"kind must be auto, patterns or rdms, or two of them, got {text!r}.")
     return parts[0], parts[-1]
-
-
-def _check(*, distance: str, correction: str, pool: str | None) -> None:
-    """Refuse words that do not exist before anything is read."""
-    from typing import get_args
-
-    from hodology.errors import UnknownNameError, near_names
-    from hodology.geometry.activations_of import Pool
-    from hodology.geometry.dissimilarity import Distance
-    from hodology.geometry.model_differences import Adjustment
-
-    words = (("distance", distance, Distance), ("correction", correction, Adjustment), ("pool", pool, Pool))
-    for name, word, kinds in words:
-        if word is not None and word not in get_args(kinds):
-            raise UnknownNameError(f"{name} {word!r} does not exist{near_names(word, get_args(kinds))}.")
 
 
 def _run(settings: Any, out: Path, *, resume: bool, quiet: bool) -> CompareRun:

@@ -16,7 +16,7 @@ from hodology.geometry.activations_of import Pool, patterns_of
 from hodology.geometry.areas import read_top_arrays
 from hodology.geometry.patterns import Patterns, as_patterns, check_labels
 from hodology.geometry.rdm_files import read_rdms
-from hodology.geometry.rdms import RDMs, as_rdms
+from hodology.geometry.rdms import RDMs, as_rdms, stack_rdms
 from hodology.nn.load import load_model
 from hodology.optional import require
 
@@ -165,17 +165,48 @@ def _from_file(path: Path, kind: SourceKind) -> RepresentationSet:
     else:
         arrays = dict(read_arrays(path)) if suffix == ".npz" else read_top_arrays(path)
     if kind == "rdms" or (kind == "auto" and _holds_rdms(arrays)):
-        return _of_rdms(path, as_rdms(arrays[path.stem], names=None) if suffix == ".npy" else read_rdms(path))
-    labels = next((arrays.pop(name) for name in _LABELS if name in arrays and arrays[name].ndim == 1), None)
+        return _of_rdms(path, _matrices(path, arrays))
+    labels = _labels(path, arrays)
     held = {
         name: a.reshape(len(a), -1) for name, a in arrays.items() if a.dtype.kind in "biuf" and a.ndim >= 2
     }
     if not held:
         raise FileFormatError(f"{path} holds no array of shape (stimuli, units).")
-    texts = (
-        None if labels is None else [v.decode() if isinstance(v, bytes) else str(v) for v in labels.tolist()]
-    )
-    return _of_patterns(path, held, texts)
+    return _of_patterns(path, held, labels)
+
+
+def _labels(path: Path, arrays: dict[str, np.ndarray]) -> list[str] | None:
+    """Take the array that names the stimuli out of the others."""
+    name = next((n for n in _LABELS if n in arrays and arrays[n].ndim == 1), None)
+    if name is None:
+        return None
+    texts = [v.decode() if isinstance(v, bytes) else str(v) for v in arrays.pop(name).tolist()]
+    if len(set(texts)) < len(texts):
+        double = next(text for i, text in enumerate(texts) if text in texts[:i])
+        raise FileFormatError(
+            f"{path}: array {name!r} names the stimuli, but {double!r} stands there twice; classes go under another name."
+        )
+    return texts
+
+
+def _matrices(path: Path, arrays: dict[str, np.ndarray]) -> RDMs:
+    """Matrices under the usual names, or every array that holds some, under its own name."""
+    if path.suffix.lower() != ".npy" and any(name.lower() in _RDM_NAMES for name in arrays):
+        return read_rdms(path)
+    labels = _labels(path, arrays)
+    try:
+        parts = []
+        for name, array in arrays.items():
+            if array.dtype.kind != "f":
+                continue
+            found = as_rdms(array, stimuli=labels)
+            names = (name,) if len(found) == 1 else tuple(f"{name} {i}" for i in range(len(found)))
+            parts.append(replace(found, names=names))
+        if not parts:
+            raise InputError("no array holds dissimilarity matrices.")
+        return stack_rdms(parts)
+    except InputError as error:
+        raise FileFormatError(f"{path}: {error}") from error
 
 
 def _of_patterns(path: Path, held: Mapping[str, np.ndarray], labels: list[str] | None) -> RepresentationSet:

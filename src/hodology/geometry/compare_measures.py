@@ -128,7 +128,7 @@ def compare_sets(
     n_permutations : int
         Shuffles of the stimuli of one side; the alternative is a larger similarity.
     adjust : {"none", "holm", "bh"}
-        Over all pairs.
+        Over all pairs; where `a` is `b`, each pair once and none of a representation with itself (NaN).
     level : float
     max_components : int, optional
         Of "svcca" and "pwcca".
@@ -150,11 +150,10 @@ def compare_sets(
         _check_ssm(measure, a, b)
         comparison = _COMPARISONS[measure]
         boot = bootstrap_rsa(one, two, measure=comparison, n_boot=n_boot, over="stimuli", rng=rng)
-        test = permutation_test(
-            one, two, measure=comparison, n_permutations=n_permutations, adjust=adjust, rng=rng
-        )
+        test = permutation_test(one, two, measure=comparison, n_permutations=n_permutations, rng=rng)
         low, high = np.nanquantile(boot.values, tails, axis=0)
-        return PairTable(one.names, two.names, test.statistic, low, high, test.p_value, test.adjusted)
+        adjusted = _adjusted(test.p_value, adjust, measure, same=a is b)
+        return PairTable(one.names, two.names, test.statistic, low, high, test.p_value, adjusted)
     first, second = _patterns(a, measure), _patterns(b, measure)
     compare = partial(profile_similarities, metric=measure, max_components=max_components)  # type: ignore[arg-type]
     quiet = partial(compare, warn=False)
@@ -163,9 +162,24 @@ def compare_sets(
     low, high = np.quantile(drawn - drawn.mean(axis=0), tails, axis=0) + values
     null = shuffle_generic(first, second, quiet, n_permutations=n_permutations, rng=rng)
     p_value = ((null >= values - 1e-12).sum(axis=0) + 1) / (n_permutations + 1)
-    return PairTable(
-        tuple(first), tuple(second), values, low, high, p_value, adjust_p_values(p_value, adjust)
-    )
+    adjusted = _adjusted(p_value, adjust, measure, same=a is b)
+    return PairTable(tuple(first), tuple(second), values, low, high, p_value, adjusted)
+
+
+def _adjusted(p_value: np.ndarray, adjust: Adjustment, measure: str, *, same: bool) -> np.ndarray:
+    """Adjusted over the pairs that say something: of a set with itself each pair once, and none with itself (NaN)."""
+    if not same:
+        return adjust_p_values(p_value, adjust)
+    n = len(p_value)
+    out = np.full((n, n), np.nan)
+    if measure == "pwcca":  # not symmetric
+        off = ~np.eye(n, dtype=bool)
+        out[off] = adjust_p_values(p_value[off], adjust)
+        return out
+    upper = np.triu_indices(n, 1)
+    out[upper] = adjust_p_values(p_value[upper], adjust)
+    out.T[upper] = out[upper]
+    return out
 
 
 def similarities(

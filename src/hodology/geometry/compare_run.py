@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from hodology import __version__
-from hodology.errors import InputError
+from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.geometry.activations_of import Pool
 from hodology.geometry.compare_inputs import (
     ModelInputs,
@@ -32,7 +32,9 @@ from hodology.geometry.model_differences import Adjustment
 from hodology.geometry.rdms import RDMs
 from hodology.work import claim_folder
 
-__all__ = ["CompareRun", "CompareSettings", "run_compare"]
+__all__ = ["DISTANCES", "CompareRun", "CompareSettings", "run_compare"]
+
+DISTANCES: tuple[Distance, ...] = ("correlation", "euclidean", "sqeuclidean", "cosine")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,25 @@ class CompareSettings:
 
     def __post_init__(self) -> None:
         find_measure(self.measure)
-        for name in ("limit", "batch", "n_boot", "n_permutations"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name, least in (("limit", 4), ("batch", 1), ("n_boot", 2), ("n_permutations", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}.")
+        if self.distance in get_args(Distance) and self.distance not in DISTANCES:
+            raise InputError(
+                f"distance must be one of {', '.join(DISTANCES)}, got {self.distance!r}: compute the matrices with "
+                "hodology.geometry.dissimilarities, which takes noise and runs, and compare these."
+            )
+        if self.distance not in DISTANCES:
+            raise UnknownNameError(
+                f"distance {self.distance!r} does not exist{near_names(self.distance, DISTANCES)}."
+            )
+        adjustments, pools = get_args(Adjustment), get_args(Pool)
+        if self.adjust not in adjustments:
+            raise UnknownNameError(
+                f"correction {self.adjust!r} does not exist{near_names(self.adjust, adjustments)}."
+            )
+        if self.pool is not None and self.pool not in pools:
+            raise UnknownNameError(f"pool {self.pool!r} does not exist{near_names(self.pool, pools)}.")
         if not 0 < self.level < 1:
             raise InputError(f"level must lie between 0 and 1, got {self.level}.")
 
@@ -146,10 +164,20 @@ def run_compare(settings: CompareSettings, folder: str | Path, *, resume: bool =
         n_permutations=settings.n_permutations, adjust=settings.adjust, level=settings.level,
         max_components=settings.max_components, rng=settings.seed,
     )  # fmt: skip
-    rdms = tuple(rdms_of(s, distance=distance) for s in sets)
+    rdms = tuple(_drawn(s, measure, distance) for s in sets)
     return CompareRun(
         settings, measure, sets, rdms, table, _embedded(sets, table, measure, settings, distance)
     )
+
+
+def _drawn(source: RepresentationSet, measure: CompareMeasure, distance: Distance) -> RDMs:
+    """Matrices to draw; where the measure needs none, Euclidean ones if a stimulus has no correlation distance."""
+    try:
+        return rdms_of(source, distance=distance)
+    except InputError:
+        if measure == "ssm" or measure.startswith("rsa"):
+            raise
+        return rdms_of(source, distance="euclidean")
 
 
 def _open(settings: CompareSettings) -> tuple[RepresentationSet, ...]:
