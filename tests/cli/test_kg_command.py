@@ -81,7 +81,7 @@ def test_every_file_is_written_and_agrees(kg, files):
             "subgraph.tsv",
             "subgraph-nodes.tsv",
         ),
-        *("subgraph.graphml", "summary.json"),
+        *("subgraph.graphml", "summary.json", "manifest.json"),
     }
     sentences = (out / "sentences.txt").read_text().splitlines()
     assert sentences[0] == ("Aspirin (Drug) binds Ptgs1 (Gene) and Pain (Disease) is linked to Ptgs1 (Gene)")
@@ -129,11 +129,14 @@ def test_many_pairs_are_streamed_and_resumed(kg, files):
     (files / "headed.csv").write_text("v,u\npain,aspirin\nfever,ibuprofen\npain,lonely\n")
     code, _, error = kg("retrieve", files / "pairs.csv", *_options(files), "--quiet")
     assert code == 2
-    assert "entity 'drug' is not in the graph" in error
+    assert "pairs.csv, line 1: entity 'drug' is not in the graph" in error
+    assert "if this line is a header, name its columns: --source-column and --target-column" in error
+    assert len(error.splitlines()) == 1  # no bar, no empty line
+    assert not (files / "out").exists()
     code, text, _ = kg("retrieve", files / "headed.csv", *_options(files), "--quiet", "--jobs", "2")
     assert code == 0
     assert "3 pairs" in text
-    assert "1 pairs without one" in text
+    assert "1 pair without one" in text
     rows = list(csv.DictReader((files / "out" / "sentences.tsv").read_text().splitlines(), delimiter="\t"))
     assert {(row["u"], row["v"]) for row in rows} == {
         ("aspirin", "pain"),

@@ -574,13 +574,13 @@ WEIGHT = "<key id='w' for='edge' attr.name='weight' attr.type='double'/>"
                 "<node id='a'/><edge source='a' target='a'><data key='w'>1</data></edge>\n<edge source='a' target='a'/>",
                 WEIGHT,
             ),
-            "line 3: an edge has no 'weight'; weight=None reads",
+            "line 3: an edge has no 'weight'; in Python weight=None reads",
         ),
         (
             graphml(
                 "<node id='a'/><edge source='a' target='a'/><edge source='a' target='a' directed='false'/>"
             ),
-            "has directed and undirected edges; choose one by directed=",
+            "has directed and undirected edges; save it with one kind, or choose one in Python by directed=",
         ),
         ("<graphml><key id='k' attr.type='complex'/></graphml>", "attribute type 'complex' is not known"),
         ("<graphml>" + "<a>" * 300, "more than 200 deep"),
@@ -671,7 +671,8 @@ def test_formats_are_known_by_suffix_or_name(tmp_path):
             assert graph_format(f"x{suffix}") == name
             assert graph_format(f"x{suffix.upper()}.gz") == name
     with pytest.raises(
-        UnknownNameError, match=r"x\.pdf: no graph format has the suffix '\.pdf'; give format="
+        UnknownNameError,
+        match=r"x\.pdf: no graph format has the suffix '\.pdf'; give the format \(--format\)",
     ):
         read_graph("x.pdf")
     with pytest.raises(UnknownNameError, match="format 'grapml' does not exist; close names: 'graphml'"):

@@ -246,7 +246,8 @@ def dense():
 def test_too_many_paths_are_refused_and_a_budget_ends_the_search():
     kg = dense()
     with pytest.raises(
-        InputError, match="max_len 7 on 4 k edges could enumerate > 1e9 paths: lower it or set a budget"
+        InputError,
+        match=r"max_len \(--max-length\) 7 on 4 k edges could enumerate > 1e9 paths: lower it or set a budget",
     ):
         k_diverse_paths(kg, "0", "1", max_len=7)
     assert len(k_diverse_paths(kg, "0", "1", 1, max_len=7)) == 1  # enough is found before
@@ -259,14 +260,14 @@ def test_too_many_paths_are_refused_and_a_budget_ends_the_search():
     ("arguments", "message"),
     [
         ({"k": 0}, "k must be at least 1, got 0"),
-        ({"max_len": 0}, "max_len must be at least 1, got 0"),
+        ({"max_len": 0}, r"max_len \(--max-length\) must be at least 1, got 0"),
         ({"tie_break": "random"}, "tie_break 'random' does not exist"),
         ({"hide": "edge"}, "hide 'edge' does not exist"),
         ({"budget": 0}, "budget must be at least 1"),
         ({"seed": -1}, "seed must be an integer"),
         ({"fallback": "near"}, "fallback must be True, False or 'far'"),
         ({"missing": "skip"}, "missing 'skip' does not exist"),
-        ({"max_len": 60}, "max_len 60 with 4 relations is more than"),
+        ({"max_len": 60}, r"max_len \(--max-length\) 60 with 4 relations is more than"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -277,6 +278,8 @@ def test_bad_arguments(arguments, message):
 def test_one_entity_twice_is_refused():
     with pytest.raises(InputError, match="u and v must differ, got 'a' twice"):
         k_diverse_paths(drugs(), "a", "a")
+    with pytest.raises(InputError, match="u and v must differ, got 'a' twice"):
+        k_diverse_paths(drugs(), drugs().entity("a"), drugs().entity("a"))
 
 
 def test_paths_convert_to_path_sets():

@@ -263,12 +263,12 @@ def test_templates():
     templates = RelationTemplates.from_mapping({"r": "{u} ({u_kind}) r {v}"}, ["r", "s"])
     assert templates.sentence(0, "{v}", "b", u_kind="k") == "{v} (k) r b"
     assert templates.sentence(2, "a", "b", v_kind="k") == "b (k) r a"
-    with pytest.raises(InputError, match="relation id 1 has no sentence template"):
+    with pytest.raises(InputError, match="relation 's' has no sentence template"):
         templates.sentence(1, "a", "b")
     with pytest.raises(InputError, match="relation id 31 has no sentence template"):
         templates.sentence(31, "a", "b")
     with pytest.raises(
-        InputError, match=r"the template of relation 0 must hold \{u\} and \{v\}, got '\{u\} sleeps'"
+        InputError, match=r"the template of relation 'r' must hold \{u\} and \{v\}, got '\{u\} sleeps'"
     ):
         RelationTemplates.from_mapping({"r": "{u} sleeps"}, ["r"])
 

@@ -84,7 +84,7 @@ def test_only_the_pairs_own_answer_is_left_unsaid():
 
 def test_missing_sentences_and_foreign_paths_are_errors():
     kg = KnowledgeGraph.from_triples([("a", "x", "b")], templates={})
-    with pytest.raises(InputError, match="relation id 0 has no sentence template"):
+    with pytest.raises(InputError, match="relation 'x' has no sentence template"):
         verbalise(k_diverse_paths(kg, "a", "b"), kg)
     with pytest.raises(InputError, match="relation id 31 is not in the graph"):
         path_sentence(KgPath((0, 1), (0,), (31,)), kg)

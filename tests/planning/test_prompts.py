@@ -74,7 +74,9 @@ def test_names_are_put_in_as_they_are():
 def test_long_text_is_cut_by_whole_lines_and_said():
     knowledge = "one two\nthree four five\nsix"
     words = {"knowledge": knowledge, "measure": lambda text: len(text.split())}
-    with pytest.warns(KnowledgeCutWarning, match="2 of 3 lines of the graph text do not fit into max_size 4"):
+    with pytest.warns(
+        KnowledgeCutWarning, match=r"2 of 3 lines of the graph text do not fit into max_size \(--max-size\) 4"
+    ):
         cut = build_prompt("severity", "A", "B", max_size=4, **words)[1]["content"]
     assert "one two" in cut
     assert "three" not in cut
@@ -84,7 +86,7 @@ def test_long_text_is_cut_by_whole_lines_and_said():
         whole = build_prompt("severity", "A", "B", max_size=6, **words)[1]["content"]
     assert silent == cut
     assert knowledge in whole
-    with pytest.raises(InputError, match="2 of 3 lines .* do not fit into max_size 4"):
+    with pytest.raises(InputError, match=r"2 of 3 lines .* do not fit into max_size \(--max-size\) 4"):
         build_prompt("severity", "A", "B", max_size=4, on_long="error", **words)
     with pytest.warns(KnowledgeCutWarning, match="3 of 3 lines"):
         system, user = build_prompt("severity", "A", "B", knowledge=knowledge, max_size=2)

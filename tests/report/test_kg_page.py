@@ -146,7 +146,10 @@ def test_neighbours_are_never_called_paths(tmp_path):
 def test_without_a_path_and_a_neighbour_the_rest_of_the_page_stands(view, tmp_path):
     view |= {"paths": [], "relations": []}
     text = text_of(view, tmp_path)
-    assert "neither has a neighbour to show" in text
+    assert "No path of up to 3 edges leads from" in text
+    assert "neighbour to show" not in text
+    view["reason"] = "No path of any length leads from here to there."
+    assert "No path of any length leads from here to there." in text_of(view, tmp_path)
     assert "Not used" in text
     for mark in ('id="graph"', 'id="ways"', 'id="copy"', 'id="relations-title"'):
         assert mark not in text

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hodology.cli.tables import print_wide
+from hodology.cli.kg_print import answer_json, counted, print_head, print_table
 
 if TYPE_CHECKING:
-    from hodology.planning.kg_run import KgRun, KgSettings
+    from hodology.planning.kg_run import KgSettings
 
 __all__ = ["kg_app"]
 
@@ -22,7 +22,7 @@ _Graph = Annotated[
     str,
     typer.Argument(
         metavar="GRAPH",
-        help="Triples (.tsv, .csv, .parquet, .sif, .graphml, .nt, .npz; .gz too), a Hetionet folder, or generated.",
+        help="Triples (.tsv, .csv, .parquet, .sif, .graphml, .nt, .npz; .gz too), a Hetionet folder, or generated[:SEED].",
     ),
 ]
 _Nodes = Annotated[str | None, typer.Option("--nodes", help="Table of entities with columns id, name, kind.")]
@@ -31,6 +31,9 @@ _Templates = Annotated[
     typer.Option(
         "--templates", help="JSON: relation to sentence, or to [forward, inverse]; {u} and {v} are the ends."
     ),
+]
+_Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the graph's file, where its suffix does not say it.")
 ]
 _Head = Annotated[str, typer.Option("--head", help="Column of the head.")]
 _Relation = Annotated[str, typer.Option("--relation", help="Column of the relation.")]
@@ -62,6 +65,7 @@ _Hide = Annotated[
 _Budget = Annotated[
     int | None, typer.Option("--budget", help="Most edges looked at, for paths of 4 edges and more.")
 ]
+_Seed = Annotated[int, typer.Option("--seed", help="Seed of --tie-break seeded.")]
 
 
 @kg_app.callback()
@@ -83,14 +87,17 @@ def paths(
     inverses: _Inverses = True,
     nodes: _Nodes = None,
     templates: _Templates = None,
+    format: _Format = None,
     head: _Head = "head",
     relation: _Relation = "relation",
     tail: _Tail = "tail",
     budget: _Budget = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of --tie-break seeded.")] = 0,
+    seed: _Seed = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("hodology-kg"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the table.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but the table of paths.")
+    ] = False,
 ) -> None:
     """Find and explain the paths between two entities.
 
@@ -103,18 +110,20 @@ def paths(
 
     settings = _settings(
         graph, nodes, templates, head, relation, tail, task_relations, inverses, k, max_length, diverse, tie_break, hide,
-        budget, seed,
+        budget, seed, format,
     )  # fmt: skip
     found = find_paths(settings, source, target)
-    if out.exists() and not out.is_dir():
-        from hodology.errors import InputError
-
-        raise InputError(f"{out} is a file; --out must be a folder.")
-    write_kg_report(write_kg_outputs(found, out), out)
+    view = write_kg_outputs(found, out)
+    write_kg_report(view, out)
     if as_json:
         print((out / "summary.json").read_text())
-    else:
-        _print_paths(found, out, quiet=quiet)
+        return
+    if not quiet:
+        print_head(found, view.get("reason"))
+    if found.paths:
+        print_table(found)
+    if not quiet:
+        print(f"Report: {(out / 'index.html').resolve()}")
 
 
 @kg_app.command("retrieve")
@@ -123,6 +132,15 @@ def retrieve(
     pairs: Annotated[
         Path, typer.Argument(metavar="PAIRS", help="TSV or CSV of pairs: columns u and v, or the first two.")
     ],
+    source_column: Annotated[
+        str | None,
+        typer.Option(
+            "--source-column", help="Column of PAIRS with the first entity: its name, or place from 0."
+        ),
+    ] = None,
+    target_column: Annotated[
+        str | None, typer.Option("--target-column", help="Column of PAIRS with the second entity.")
+    ] = None,
     k: _K = 10,
     max_length: _Length = 3,
     diverse: _Diverse = True,
@@ -132,6 +150,7 @@ def retrieve(
     inverses: _Inverses = True,
     nodes: _Nodes = None,
     templates: _Templates = None,
+    format: _Format = None,
     head: _Head = "head",
     relation: _Relation = "relation",
     tail: _Tail = "tail",
@@ -142,7 +161,7 @@ def retrieve(
             "--skip-unknown", help="List the known one's edges where an entity is not in the graph."
         ),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of --tie-break seeded.")] = 0,
+    seed: _Seed = 0,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Threads.")] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path(
         "hodology-kg-pairs"
@@ -162,21 +181,21 @@ def retrieve(
 
     settings = _settings(
         graph, nodes, templates, head, relation, tail, task_relations, inverses, k, max_length, diverse, tie_break, hide,
-        budget, seed,
+        budget, seed, format,
     )  # fmt: skip
-    asked = read_pairs(pairs)
-    with progress_bar("Pairs", quiet=quiet) as bar:
-        bar.start(len(asked))
+    asked = read_pairs(pairs, source=source_column, target=target_column)
+    with progress_bar("Pairs", quiet=quiet, hidden=True) as bar:
         found = retrieve_pairs(
             settings, asked, out, jobs=jobs, missing="empty" if skip_unknown else "raise", resume=resume,
-            on_pair=lambda done, total: bar.advance(1),
+            on_pair=lambda done, total: bar.advance(1) if done else bar.start(total),
         )  # fmt: skip
     if as_json:
         print((out / "summary.json").read_text())
         return
     share = found.subgraph_edges / max(found.graph_edges, 1)
     print(
-        f"{found.pairs} pairs: {found.paths} paths, {found.without_path} pairs without one, {found.unknown} unknown"
+        f"{counted(found.pairs, 'pair')}: {counted(found.paths, 'path')}, "
+        f"{counted(found.without_path, 'pair')} without one, {found.unknown} unknown"
     )
     print(f"Subgraph: {found.subgraph_edges} of {found.graph_edges} edges ({share:.1%})")
     print(f"Results: {out.resolve()}")
@@ -218,14 +237,17 @@ def ask(
     inverses: _Inverses = True,
     nodes: _Nodes = None,
     templates: _Templates = None,
+    format: _Format = None,
     head: _Head = "head",
     relation: _Relation = "relation",
     tail: _Tail = "tail",
     budget: _Budget = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of --tie-break seeded.")] = 0,
+    seed: _Seed = 0,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for prompt and answer.")] = Path(
         "hodology-kg-ask"
     ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print question and answer as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the answer.")] = False,
 ) -> None:
     """Ask a language model about two entities, with the paths between them.
 
@@ -236,25 +258,32 @@ def ask(
 
     settings = _settings(
         graph, nodes, templates, head, relation, tail, task_relations, inverses, k, max_length, diverse, tie_break, hide,
-        budget, seed,
+        budget, seed, format,
     )  # fmt: skip
     found = find_paths(settings, source, target)
     chat = open_chat_model(model, name=model_name, key_env=key_env)
     answer = ask_about(
         found, chat, out, task=task, max_size=max_size, max_tokens=max_tokens, with_graph=not no_graph
     )
-    print(f"Answer: {answer.answer if answer.answer is not None else 'could not be read'}")
-    print(f"Prompt and answer: {out.resolve()}")
+    if as_json:
+        print(answer_json(found, answer, model=chat.name, task=task))
+        return
+    said = answer.answer if answer.answer is not None else "could not be read"
+    print(said if quiet else f"Answer: {said}")
+    if not quiet:
+        print(f"Prompt and answer: {out.resolve()}")
 
 
 def _settings(
     graph: str, nodes: str | None, templates: str | None, head: str, relation: str, tail: str, task: str | None,
     inverses: bool, k: int, max_length: int, diverse: bool, tie_break: str, hide: str, budget: int | None, seed: int,
+    format: str | None,
 ) -> KgSettings:  # fmt: skip
     from hodology.planning.kg_run import KgSettings
 
     return KgSettings(
         graph=graph,
+        format=format,
         nodes=nodes,
         templates=templates,
         head=head,
@@ -270,32 +299,3 @@ def _settings(
         hide=hide,
         budget=budget,
     )
-
-
-def _print_paths(found: KgRun, out: Path, *, quiet: bool) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    from hodology.planning.kg_output import relation_names
-
-    kg, console = found.kg, Console()
-    if not quiet:
-        ends = f"{kg.titles[found.source]} - {kg.titles[found.target]}"
-        console.print(
-            f"{ends}: {len(found.paths)} paths in {kg!r}", soft_wrap=True, highlight=False, markup=False
-        )
-        for a, name, b, why in found.hidden:
-            line = f"not seen: {kg.titles[a]} {name} {kg.titles[b]} ({why})"
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("", justify="right", no_wrap=True)
-    for name in ("relations", "through"):
-        table.add_column(name, overflow="fold")
-    for rank, path in enumerate(found.paths, start=1):
-        names, forward = relation_names(kg, path)
-        walked = " ".join(f"-{n}->" if f else f"<-{n}-" for n, f in zip(names, forward, strict=True))
-        inner = path.nodes[1:-1] if path.kind == "path" else path.nodes
-        table.add_row(str(rank), walked, ", ".join(kg.titles[node] for node in inner))
-    print_wide(console, table)
-    console.print(f"Report: {(out / 'index.html').resolve()}", soft_wrap=True, highlight=False)

@@ -40,9 +40,17 @@ def progress_bar(title: str, *, quiet: bool, hidden: bool = False) -> Iterator[B
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None, visible=not hidden)
-        yield Bar(
-            lambda total: progress.update(task, total=total, visible=True),
-            lambda steps: progress.advance(task, steps),
-        )
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(title, total=None)
+
+    def begin(total: int) -> None:
+        progress.update(task, total=total)
+        progress.start()
+
+    if not hidden:
+        progress.start()
+    try:
+        yield Bar(begin, lambda steps: progress.advance(task, steps))
+    finally:
+        if progress.live.is_started:  # one that never began prints nothing, not even an empty line
+            progress.stop()

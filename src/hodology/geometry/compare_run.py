@@ -30,7 +30,7 @@ from hodology.geometry.dissimilarity import Distance
 from hodology.geometry.embedding import classical_mds, distances_of
 from hodology.geometry.model_differences import Adjustment
 from hodology.geometry.rdms import RDMs
-from hodology.work import claim_folder
+from hodology.work import mark_folder
 
 __all__ = ["DISTANCES", "CompareRun", "CompareSettings", "run_compare"]
 
@@ -157,7 +157,7 @@ def run_compare(settings: CompareSettings, folder: str | Path, *, resume: bool =
         "settings": asdict(settings),
         "fingerprints": {side: s.fingerprint for side, s in zip("ab", sets, strict=False)},
     }
-    claim_folder(Path(folder), "compare", what="comparison", manifest=manifest, resume=resume)
+    mark_folder(folder, "compare", what="comparison", manifest=manifest, resume=resume)
     distance: Distance = "correlation" if measure == "ssm" else settings.distance
     table = compare_sets(
         sets[0], sets[-1], measure=measure, distance=distance, n_boot=settings.n_boot,

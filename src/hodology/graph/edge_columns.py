@@ -9,21 +9,32 @@ from typing import Literal
 from hodology.errors import FileFormatError, InputError, UnknownNameError, near_names
 from hodology.graph.edge_builder import check_kinds
 
-__all__ = ["ColumnName", "Columns", "EdgeColumns", "choose_columns", "known_header"]
+__all__ = ["RELATION_NAMES", "ColumnName", "Columns", "EdgeColumns", "choose_columns", "known_header"]
 
 ColumnName = str | int
 Columns = Sequence[str] | Mapping[str, str] | Literal["all"]
 
-# pairs of column names that other programs give to the ends of an edge, and their names of its relation
-_KNOWN = {
-    ("head", "tail"): ("relation",),
-    ("source", "target"): ("relation", "metaedge", "interaction", "predicate"),
-    ("subject", "object"): ("predicate", "relation"),
-    ("from", "to"): ("relation",),
-    ("h", "t"): ("r",),
-    ("pre", "post"): ("type",),
-    (":start_id", ":end_id"): (":type",),
-}
+# pairs of column names that other programs give to the ends of an edge
+_KNOWN = (
+    ("head", "tail"),
+    ("source", "target"),
+    ("subject", "object"),
+    ("from", "to"),
+    ("h", "t"),
+    ("pre", "post"),
+    (":start_id", ":end_id"),
+)
+# and their names of its relation, the first that is there counts
+RELATION_NAMES = (
+    "relation",
+    "predicate",
+    "metaedge",
+    "interaction",
+    "rel",
+    "edge_type",
+    "type",
+    ":type",
+)
 
 
 @dataclass(frozen=True)
@@ -51,11 +62,23 @@ class EdgeColumns:
 def known_header(names: Sequence[str]) -> tuple[str, str, str | None] | None:
     """Names of the head, tail and relation column when a row holds a pair of names that is in use, else None."""
     lower = [name.strip().lower() for name in names]
-    for (head, tail), relations in _KNOWN.items():
+    for head, tail in _KNOWN:
         if head in lower and tail in lower:
-            relation = next((names[lower.index(r)] for r in relations if r in lower), None)
-            return names[lower.index(head)], names[lower.index(tail)], relation
+            return names[lower.index(head)], names[lower.index(tail)], _relation_name(names)
     return None
+
+
+def _relation_name(names: Sequence[str]) -> str | None:
+    """The column that holds relations, by its name.
+
+    Beside an "id" a "type" is not meant: Gephi writes there whether an edge is directed. Nor is it in the files of this
+    package, which say head, tail, and then what else is known of an edge.
+    """
+    lower = [name.strip().lower() for name in names]
+    left = {"type"} if "id" in lower else set()
+    known = ("relation",) if lower[:2] == ["head", "tail"] else RELATION_NAMES
+    known = (*known, "r") if {"h", "t"} <= set(lower) else known
+    return next((names[lower.index(name)] for name in known if name in lower and name not in left), None)
 
 
 def choose_columns(
@@ -70,8 +93,9 @@ def choose_columns(
 ) -> EdgeColumns:
     """Find the columns of a table by name, or by place from 0.
 
-    The default names of relation and weight are taken where there are such columns; when there are no columns "head"
-    and "tail", the pairs source/target, subject/object, from/to, h/t, pre/post and :START_ID/:END_ID are tried.
+    The default names of relation and weight are taken where there are such columns, for the relation also those of
+    `RELATION_NAMES` that `columns` does not ask for; when there are no columns "head" and "tail", the pairs
+    source/target, subject/object, from/to, h/t, pre/post and :START_ID/:END_ID are tried.
 
     Raises
     ------
@@ -83,10 +107,11 @@ def choose_columns(
     if (head, tail) == ("head", "tail") and not {"head", "tail"} <= set(names):
         known = known_header(names)
         if known is not None:
-            head, tail, found = known
-            relation = found if relation == "relation" else relation
+            head, tail, _ = known
     if relation == "relation" and relation not in names:
-        relation = None
+        relation = _relation_name(names)
+        if relation in (head, tail, weight) or (columns != "all" and relation in columns):
+            relation = None
     if weight == "weight" and weight not in names:
         weight = next((name for name in names if name.strip().lower() == "weight"), None)
     places = {

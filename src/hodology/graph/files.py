@@ -1,16 +1,17 @@
 """Graph files of every kind, by suffix or by name of the format.
 
-========  =====================================  ==============================================================
-format    suffixes (text also with .gz)          keeps
-========  =====================================  ==============================================================
-tsv, csv  .tsv .txt .tab .edges .edgelist, .csv  edges; nodes without edges and node data in a table beside
-sif       .sif                                   names and relations
-graphml   .graphml .xml                          all
-ntriples  .nt                                    names, relations, labels
-parquet   .parquet .pq                           edges, directed or not; nodes as for tsv
-arrow     .arrow .feather .ipc                   the same
-npz       .npz                                   all, exactly; the fastest
-========  =====================================  ==============================================================
+========  =============================  ======================================================================
+format    suffixes (text also with .gz)  keeps
+========  =============================  ======================================================================
+tsv, csv  .tsv .txt .tab, .csv           edges; nodes without edges and node data in a table beside
+edgelist  .edgelist .edges               the same; without a header u v, and a weight or networkx's data in braces
+sif       .sif                           names and relations
+graphml   .graphml .xml                  all
+ntriples  .nt                            names, relations, labels
+parquet   .parquet .pq                   edges, directed or not; nodes as for tsv
+arrow     .arrow .feather .ipc           the same
+npz       .npz                           all, exactly; the fastest
+========  =============================  ======================================================================
 
 In a knowledge graph's triple an edge runs from the head to the tail. `MultiGraph` uses the words of arrows: there,
 edges start at their `tails`.
@@ -20,11 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.graph.convert import from_networkx, from_ogb, from_pykeen, from_scipy
 from hodology.graph.edge_columns import ColumnName, Columns
+from hodology.graph.edge_lists import read_edge_list
 from hodology.graph.graphml_files import read_graphml, write_graphml
 from hodology.graph.multigraph import MultiGraph
 from hodology.graph.node_tables import NodeSource, RelationSource
@@ -33,13 +35,14 @@ from hodology.graph.ntriples_files import read_ntriples, write_ntriples
 from hodology.graph.sif_files import read_sif, write_sif
 from hodology.graph.table_files import read_table, write_table
 from hodology.graph.text_blocks import MAX_BYTES
-from hodology.graph.triple_files import read_triples, write_triples
+from hodology.graph.triple_files import default_comment, read_triples, write_triples
 
 __all__ = ["FORMATS", "graph_format", "open_graph", "read_graph", "write_graph"]
 
 FORMATS: dict[str, tuple[str, ...]] = {
-    "tsv": (".tsv", ".txt", ".tab", ".edges", ".edgelist"),
+    "tsv": (".tsv", ".txt", ".tab"),
     "csv": (".csv",),
+    "edgelist": (".edgelist", ".edges"),
     "sif": (".sif",),
     "graphml": (".graphml", ".xml"),
     "ntriples": (".nt",),
@@ -50,6 +53,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
 _READERS: dict[str, Callable[..., MultiGraph]] = {
     "tsv": read_triples,
     "csv": read_triples,
+    "edgelist": read_edge_list,
     "sif": read_sif,
     "graphml": read_graphml,
     "ntriples": read_ntriples,
@@ -58,10 +62,11 @@ _READERS: dict[str, Callable[..., MultiGraph]] = {
     "npz": read_npz,
 }
 _COLUMNS = ("head", "relation", "tail", "weight", "columns", "directed", "nodes", "relations")
-_TEXT = (*_COLUMNS, "header", "delimiter")
+_TEXT = (*_COLUMNS, "header", "delimiter", "comment")
 _ACCEPTED = {
     "tsv": _TEXT,
     "csv": _TEXT,
+    "edgelist": _TEXT,
     "sif": ("directed", "nodes", "relations"),
     "graphml": ("relation", "weight", "columns", "directed"),
     "ntriples": ("directed", "nodes", "relations"),
@@ -89,7 +94,7 @@ def graph_format(file: str | Path, *, format: str | None = None) -> str:
         if suffix.lower() in suffixes:
             return name
     raise UnknownNameError(
-        f"{file}: no graph format has the suffix {suffix!r}; give format=, one of {', '.join(FORMATS)}."
+        f"{file}: no graph format has the suffix {suffix!r}; give the format (--format), one of {', '.join(FORMATS)}."
     )
 
 
@@ -107,6 +112,7 @@ def read_graph(
     nodes: NodeSource | None = None,
     relations: RelationSource | None = None,
     delimiter: str | None = None,
+    comment: str | Literal[False] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> MultiGraph:
     """Read a graph; see the reader of each format for its own options.
@@ -118,7 +124,7 @@ def read_graph(
     Parameters
     ----------
     file : path
-    format : {"tsv", "csv", "sif", "graphml", "ntriples", "parquet", "arrow", "npz"}, optional
+    format : {"tsv", "csv", "edgelist", "sif", "graphml", "ntriples", "parquet", "arrow", "npz"}, optional
         Default: by the suffix.
     head, relation, tail, weight : str, int or None
         Columns by name, or by place from 0; relation and weight are attributes of edges in GraphML. The default names
@@ -135,6 +141,9 @@ def read_graph(
         All relations in the order wanted.
     delimiter : str, optional
         Of text; default: found in the first row.
+    comment : str or False, optional
+        Of text: lines that start with it are left out. Default: "#" in files .edgelist, .edges and .txt, where other
+        programs write such lines, and no comments in others; False reads every line.
     max_bytes : int
         Most bytes of the file when it is unpacked.
 
@@ -159,6 +168,7 @@ def read_graph(
         "nodes": (nodes, None),
         "relations": (relations, None),
         "delimiter": (delimiter, None),
+        "comment": (comment, None),
     }
     options = {}
     for option, (value, default) in given.items():
@@ -167,6 +177,8 @@ def read_graph(
         if option not in _ACCEPTED[name]:
             raise InputError(f"{option} does not apply to a file of format {name}.")
         options[option] = value
+    if name in ("tsv", "csv", "edgelist"):
+        options["comment"] = default_comment(file, format=name) if comment is None else comment or None
     return _READERS[name](file, max_bytes=max_bytes, **options)
 
 
@@ -182,7 +194,7 @@ def write_graph(
     format : str, optional
         Default: by the suffix, see `read_graph`. Text is packed when the name ends in .gz.
     nodes : path or False, optional
-        For formats of edges alone (tsv, csv, sif, parquet, arrow): where the table of nodes goes. A graph that has node
+        For formats of edges alone (tsv, csv, edgelist, sif, parquet, arrow): where the table of nodes goes. A graph that has node
         data or nodes without an edge needs it; False leaves these out.
 
     Raises
@@ -200,7 +212,7 @@ def write_graph(
     elif name in ("parquet", "arrow"):
         write_table(graph, file, format=name, nodes=nodes)
     else:
-        write_triples(graph, file, format=name, nodes=nodes)
+        write_triples(graph, file, format="csv" if name == "csv" else "tsv", nodes=nodes)
 
 
 def open_graph(source: Any, *, format: str | None = None) -> MultiGraph:

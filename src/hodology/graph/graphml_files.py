@@ -12,14 +12,14 @@ import numpy as np
 
 from hodology.errors import FileFormatError, InputError, UnknownNameError, near_names
 from hodology.graph.edge_builder import check_kinds, check_unique, parse_column, row_failure, text_column
-from hodology.graph.edge_columns import Columns
+from hodology.graph.edge_columns import RELATION_NAMES, Columns
 from hodology.graph.graphml_parser import GraphmlContent, GraphmlElements, parse_graphml
 from hodology.graph.multigraph import MultiGraph
 from hodology.graph.text_blocks import MAX_BYTES, text_writer
 
 __all__ = ["read_graphml", "write_graphml"]
 
-_RELATIONS = ("relation", "interaction", "label")
+_RELATIONS = (*RELATION_NAMES, "label")  # the first that every edge has
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff\r]")  # what XML cannot hold
 _TYPE_OF = {"b": "boolean", "i": "long", "u": "long", "f": "double", "U": "string", "T": "string"}
 
@@ -44,7 +44,8 @@ def read_graphml(
     ----------
     relation, weight : str, optional
         Attributes of edges. The default names are taken where there are such attributes (for the relation also
-        "interaction" and "label", when every edge has one); None leaves them out.
+        "predicate", "interaction", "rel", "edge_type", "type" and "label", when every edge has one and `columns` does
+        not ask for it); None leaves them out.
     node_name : str, optional
         Attribute that names nodes; default: their ids. No name may come twice.
     columns : sequence of str, mapping of str to kind, or "all"
@@ -64,10 +65,12 @@ def read_graphml(
     edges = content.edges
     if directed is None:
         if len(content.directed) > 1:
-            raise FileFormatError(f"{file} has directed and undirected edges; choose one by directed=.")
+            raise FileFormatError(
+                f"{file} has directed and undirected edges; save it with one kind, or choose one in Python by directed=."
+            )
         directed = next(iter(content.directed))
     tails, heads = _ends(content, file)
-    kinds = _relations(edges, relation, file)
+    kinds = _relations(edges, relation, file, columns)
     names = list(content.ids) if node_name is None else _names(content, node_name, file)
     weights = None
     if weight is not None and (weight in edges.names or weight != "weight"):
@@ -147,7 +150,7 @@ def _names(content: GraphmlContent, attribute: str, file: str | Path) -> list[st
 
 
 def _relations(
-    edges: GraphmlElements, relation: str | None, file: str | Path
+    edges: GraphmlElements, relation: str | None, file: str | Path, columns: Columns
 ) -> tuple[list[str], np.ndarray, str] | None:
     """Names, numbers and attribute of the edges' relations."""
     if relation is None:
@@ -157,10 +160,8 @@ def _relations(
             raise UnknownNameError(
                 f"{file}: edges have no attribute {relation!r}{near_names(relation, edges.names)}."
             )
-        usable = (
-            n for n in _RELATIONS if n in edges.names and all(v not in (None, "") for v in edges.column(n))
-        )
-        found = next(usable, None)
+        there = [n for n in _RELATIONS if n in edges.names and (columns == "all" or n not in columns)]
+        found = next((n for n in there if all(v not in (None, "") for v in edges.column(n))), None)
         if found is None:
             return None
         relation = found
@@ -181,7 +182,9 @@ def _weights(edges: GraphmlElements, weight: str, file: str | Path) -> np.ndarra
     fail = row_failure(file, edges.lines)
     values = edges.column(weight)
     if None in values:
-        raise fail(values.index(None), f"an edge has no {weight!r}; weight=None reads the graph without.")
+        raise fail(
+            values.index(None), f"an edge has no {weight!r}; in Python weight=None reads the graph without."
+        )
     found = parse_column([str(value) for value in values], "weight", fail=fail)
     wrong = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
     if wrong.size:

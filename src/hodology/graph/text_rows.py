@@ -13,7 +13,7 @@ import numpy as np
 from hodology.errors import FileFormatError, InputError
 from hodology.graph.text_blocks import MAX_BYTES, TextBlock, text_blocks
 
-__all__ = ["DelimitedText", "RowBlock", "split_block"]
+__all__ = ["DelimitedText", "RowBlock", "find_delimiter", "split_block"]
 
 _ROWS = 50_000  # of a piece of quoted rows
 
@@ -76,7 +76,7 @@ class DelimitedText:
         self._blocks = text_blocks(file, max_bytes=max_bytes)
         self._first = self._leading_block()
         line = "" if self._first is None else self._first.text[: self._first.text.index("\n")]
-        self.delimiter = delimiter or _find_delimiter(line)
+        self.delimiter = delimiter or find_delimiter(line)
         self.quoted = self.delimiter in ",;" if quoted is None else quoted
         self.first_line = 1 if self._first is None else self._first.first
         self.first_row = self._cells_of(line) if self._first is not None else []
@@ -203,7 +203,8 @@ def _by_column(rows: list[list[str]], lines: list[int], width: int) -> RowBlock:
     return RowBlock([[row[place] for row in rows] for place in range(width)], lines)
 
 
-def _find_delimiter(line: str) -> str:
+def find_delimiter(line: str) -> str:
+    """What parts the cells of a row; see `DelimitedText`."""
     if "\t" in line:
         return "\t"
     comma, semicolon = line.count(","), line.count(";")

@@ -21,9 +21,18 @@ from hodology.graph.node_tables import NodeSource, RelationSource, read_nodes, r
 from hodology.graph.text_blocks import MAX_BYTES, text_writer
 from hodology.graph.text_rows import DelimitedText, RowBlock
 
-__all__ = ["check_no_loss", "edge_rows", "read_triples", "row_writer", "write_triples"]
+__all__ = [
+    "add_rows",
+    "check_no_loss",
+    "default_comment",
+    "edge_rows",
+    "read_triples",
+    "row_writer",
+    "write_triples",
+]
 
 _BATCH = 65_536
+_COMMENTED = (".edgelist", ".edges", ".txt")  # where SNAP, networkx and others write lines that start with #
 NodesOut = str | Path | bool | None
 
 
@@ -135,16 +144,29 @@ def write_triples(
     Raises
     ------
     InputError
-        When something of the graph would be lost, or a name cannot stand in such a file (a tab in TSV).
+        When something of the graph would be lost, or a name cannot stand in such a file (a tab in TSV; a first # where
+        it marks comments, see `default_comment`).
     """
     check_no_loss(graph, file, nodes)
     names, rows = edge_rows(graph)
+    mark = default_comment(file)
+    wrong = [graph.name(i) for i in np.unique(graph.tails) if graph.name(i).startswith(mark)] if mark else []
+    if wrong:
+        raise InputError(
+            f"{file} cannot hold {wrong[0]!r}: lines that start with {mark} are comments there; choose .tsv."
+        )
     with text_writer(file) as handle:
         write = row_writer(handle, file, format=format)
         write([names])
         write(rows)
     if isinstance(nodes, (str, Path)):
         write_nodes(graph, nodes)
+
+
+def default_comment(file: str | Path, *, format: str | None = None) -> str | None:
+    """What starts a comment in a text file of edges, by its format or suffix: "#" in edge lists and .txt, else nothing."""
+    suffixes = [suffix.lower() for suffix in Path(file).suffixes if suffix.lower() != ".gz"]
+    return "#" if format == "edgelist" or (suffixes and suffixes[-1] in _COMMENTED) else None
 
 
 def edge_rows(graph: MultiGraph) -> tuple[list[str], Iterator[list[str]]]:
@@ -241,7 +263,8 @@ def _by_place(
         shown = f"{width} column" if width == 1 else f"{width} columns"
         raise FileFormatError(
             f"{table.file}, line {table.first_line}: {shown} and no header with 'head' and 'tail'; "
-            "expected 2 (head, tail), 3 (head, relation, tail) or 4 (and weight), or columns named by head= and tail=."
+            "expected 2 (head, tail), 3 (head, relation, tail) or 4 (and weight), or a first row with the names that head and "
+            "tail give (--head, --tail)."
         )
     places = known[width]
     return (

@@ -184,8 +184,8 @@ class EndpointModel:
         key = os.environ.get(self.api_key_env, "").strip()
         if not key and not self._local:
             raise InputError(
-                f"environment variable {self.api_key_env} is not set: it must hold the key of {self.url}, or pass "
-                "api_key_env=None."
+                f"environment variable {self.api_key_env} is not set: it must hold the key of {self.url}; "
+                "--key-env names another variable, in Python api_key_env does, and None sends no key."
             )
         if not key.isascii() or not key.isprintable():
             raise InputError(f"environment variable {self.api_key_env} holds characters that no key has.")
@@ -240,8 +240,8 @@ def _checked_url(url: str, *, allow_http: bool) -> tuple[str, bool]:
     local = _is_local(parts.hostname)
     if parts.scheme == "http" and not (local or allow_http):
         raise InputError(
-            f"plain http to {parts.hostname} would show the key and the texts to the network; use https, or pass "
-            "allow_http=True."
+            f"plain http to {parts.hostname} would show the key and the texts to the network; use https (in "
+            "Python, allow_http=True speaks it all the same)."
         )
     path = parts.path.rstrip("/")
     if not path.endswith("/chat/completions"):

@@ -116,7 +116,8 @@ def ask(
                 _tell(on_answer, len(answers), len(units))
         except Exception as error:
             kept = f"kept in {folder}" if folder is not None else "lost: pass folder to keep them"
-            error.add_note(f"{len(answers)} of {len(units)} answers were there and are {kept}")
+            if answers:
+                error.add_note(f"{len(answers)} of {len(units)} answers were there and are {kept}")
             raise
     return [answers[key] for key in keys]
 

@@ -123,7 +123,7 @@ class TransformersModel:
             if limit is not None and ids.shape[1] + max_tokens > limit:
                 raise InputError(
                     f"the prompt has {ids.shape[1]} tokens and the answer may have {max_tokens}, the model has "
-                    f"{limit} positions: shorten the graph text (build_prompt: max_size) or lower max_tokens."
+                    f"{limit} positions: shorten the graph text (max_size, --max-size) or lower max_tokens (--max-tokens)."
                 )
             devices = [self.model.device] if self.model.device.type == "cuda" else []
             with torch.random.fork_rng(devices=devices):

@@ -137,7 +137,7 @@ def search_pairs(kg: RelationGraph, pairs: np.ndarray, query: PathQuery) -> dict
     base = max(len(kg.parts), 1)
     if base**query.max_len >= 2**63:
         raise InputError(
-            f"max_len {query.max_len} with {base} relations is more than sequences can be numbered for."
+            f"max_len (--max-length) {query.max_len} with {base} relations is more than sequences can be numbered for."
         )
     edges = np.full((len(pairs), 2 * query.k, query.max_len), -1, dtype=np.int32)
     told = np.zeros((len(pairs), 3), dtype=np.int64)
@@ -150,7 +150,8 @@ def search_pairs(kg: RelationGraph, pairs: np.ndarray, query: PathQuery) -> dict
     if (told[:, 2] == _TOO_MANY).any():
         size = _round(kg.graph.n_edges)
         raise InputError(
-            f"max_len {query.max_len} on {size} edges could enumerate > 1e9 paths: lower it or set a budget."
+            f"max_len (--max-length) {query.max_len} on {size} edges could enumerate > 1e9 paths: lower it or set a "
+            "budget (--budget)."
         )
     names = ("counts", "neighbours", "over_budget")
     return {"edges": edges, **{name: told[:, i] for i, name in enumerate(names)}}
@@ -180,7 +181,9 @@ def pair_nodes(
     nodes = nodes.reshape(-1, 2)
     same = np.flatnonzero((nodes[:, 0] == nodes[:, 1]) & (nodes[:, 0] >= 0))
     if len(same):
-        raise InputError(f"u and v must differ, got {pairs[same[0]][0]!r} twice.")
+        given, node = pairs[same[0]][0], int(nodes[same[0], 0])
+        name = given if isinstance(given, str) else kg.graph.name(node)
+        raise InputError(f"u and v must differ, got {name!r} twice.")
     return nodes
 
 
@@ -195,7 +198,7 @@ def _one(kg: RelationGraph, u: str | int, v: str | int, query: PathQuery, missin
     if found["over_budget"][0]:
         warnings.warn(
             f"the search from {u} to {v} used up its budget of {query.budget} arcs: paths may be missing; raise budget "
-            "or lower max_len.",
+            "(--budget) or lower max_len (--max-length).",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -15,11 +15,13 @@ from hodology.files import write_json, write_text
 from hodology.graph.multigraph import MultiGraph
 from hodology.path import PathSet
 from hodology.planning.diverse_paths import k_diverse_paths
+from hodology.planning.kg_reasons import no_path_reason
 from hodology.planning.kg_run import KgRun
 from hodology.planning.knowledge_graph import KnowledgeGraph
 from hodology.planning.path_query import KgPath
 from hodology.planning.path_subgraph import paths_subgraph
 from hodology.planning.path_text import path_sentence
+from hodology.work import mark_folder
 
 __all__ = ["relation_names", "used_nodes", "write_kg_outputs"]
 
@@ -30,16 +32,28 @@ _COUNTED = 20_000  # paths up to which those of each sequence are counted
 def write_kg_outputs(run: KgRun, folder: str | Path) -> dict[str, Any]:
     """Write ``paths.tsv``, ``paths.jsonl``, ``sentences.txt``, ``subgraph.tsv``, ``subgraph.graphml`` and ``summary.json``.
 
+    Parameters
+    ----------
+    run : KgRun
+    folder : path
+        Must be empty or hold a run of the same kind, which is replaced; ``manifest.json`` says what it is.
+
     Returns
     -------
     dict
         What `hodology.report.write_kg_report` draws.
+
+    Raises
+    ------
+    InputError
+        When the folder is a file or holds something else.
     """
     from hodology.graph.files import write_graph
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     sentences = [path_sentence(path, run.kg) for path in run.paths]
+    manifest = {"version": __version__, "settings": asdict(run.settings)}
+    mark_folder(folder, "kg-paths", what="paths of a knowledge graph", manifest=manifest, resume=True)
     write_text(folder / "sentences.txt", "".join(f"{line}\n" for line in sentences))
     write_text(folder / "paths.tsv", _table(run, sentences))
     name = f"{run.kg.graph.name(run.source)} -> {run.kg.graph.name(run.target)}"
@@ -114,7 +128,7 @@ def _view(run: KgRun, sentences: list[str], files: list[str]) -> dict[str, Any]:
     degrees = kg.graph.out_degree() if kg.has_inverses else kg.graph.out_degree() + kg.graph.in_degree()
     counts = kg.relation_counts()
     shown = list(dict.fromkeys(name for path in run.paths for name in relation_names(kg, path)[0]))
-    same = _sequence_counts(run)
+    same, reason = _sequence_counts(run), no_path_reason(run)
     paths = []
     for rank, (path, sentence) in enumerate(zip(run.paths, sentences, strict=True), start=1):
         names, forward = relation_names(kg, path)
@@ -161,8 +175,9 @@ def _view(run: KgRun, sentences: list[str], files: list[str]) -> dict[str, Any]:
             for a, name, b, why in run.hidden
         ],
         "kinds": kinds,
-        "notes": _notes(run),
+        "notes": _notes(run, reason),
         "files": files,
+        **({} if reason is None else {"reason": reason}),
     }
 
 
@@ -188,15 +203,13 @@ def _sequence_counts(run: KgRun) -> dict[tuple[int, ...], int] | None:
     return None if len(every) == _COUNTED else dict(Counter(path.relations for path in every))
 
 
-def _notes(run: KgRun) -> list[str]:
+def _notes(run: KgRun, reason: str | None) -> list[str]:
     """What a reader of the page has to know of its paths."""
     s, notes = run.settings, []
     if run.paths and run.paths[0].kind == "neighbour":
-        notes.append("No path joins the two: the edges around each of them are listed instead.")
-    elif not run.paths:
-        notes.append(
-            f"There is no path of at most {s.max_length} edges, though longer ones exist: raise --max-length."
-        )
+        notes.append(f"{reason} The edges around each of them are listed instead.")
+    elif reason is not None:
+        notes.append(reason)
     elif s.diverse:
         notes.append(
             "No two paths have the same sequence of relations; of those that share one, the first by node number stands."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hodology import __version__
 from hodology.errors import InputError
 from hodology.files import write_json, write_text
 from hodology.planning.answer_guard import remove_answer_text
@@ -14,6 +15,7 @@ from hodology.planning.kg_run import KgRun
 from hodology.planning.kg_tasks import TASKS
 from hodology.planning.path_text import verbalise
 from hodology.planning.prompts import build_prompt
+from hodology.work import mark_folder
 
 __all__ = ["Answer", "ask_about", "open_chat_model"]
 
@@ -76,7 +78,8 @@ def ask_about(
     run : KgRun
     model : ChatModel
     folder : path
-        Gets ``prompt.json`` and ``answer.txt``; an answer that is there is not asked for again.
+        Must be empty or hold questions; gets ``prompt.json`` and ``answer.txt``. An answer that is there is not asked for
+        again.
     task : str
         One of `hodology.planning.kg_tasks.TASKS`.
     max_size : int, optional
@@ -92,6 +95,8 @@ def ask_about(
         For another task.
     UnavailableError
         When the model does not answer.
+    InputError
+        When the folder is a file or holds something else.
     """
     kg, folder = run.kg, Path(folder)
     u, v = kg.titles[run.source], kg.titles[run.target]
@@ -101,7 +106,8 @@ def ask_about(
         plain = [t.replace("{u_kind}", "").replace("{v_kind}", "") for t in guarded]
         text = remove_answer_text(text, u, v, plain)
     messages = build_prompt(task, u, v, knowledge=text, max_size=max_size)
-    folder.mkdir(parents=True, exist_ok=True)
+    manifest = {"version": __version__, "settings": asdict(run.settings)}
+    mark_folder(folder, "kg-ask", what="questions about a knowledge graph", manifest=manifest, resume=True)
     write_json(folder / "prompt.json", messages)
     said = ask(model, [messages], folder=folder / "answers", max_tokens=max_tokens)[0]
     write_text(folder / "answer.txt", said + "\n")

@@ -8,11 +8,12 @@ from typing import Any
 
 from hodology.errors import InputError, UnknownNameError, near_names
 from hodology.files import read_json
+from hodology.graph.edge_columns import RELATION_NAMES
 from hodology.planning.diverse_paths import k_diverse_paths
 from hodology.planning.knowledge_graph import KnowledgeGraph
 from hodology.planning.path_query import KgPath, PathQuery
 
-__all__ = ["KgRun", "KgSettings", "find_paths", "open_knowledge_graph"]
+__all__ = ["KgRun", "KgSettings", "check_hiding", "find_paths", "open_knowledge_graph"]
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,16 @@ class KgSettings:
     Attributes
     ----------
     graph : str
-        A file (see `hodology.graph.read_graph`), a folder as Hetionet's (see `read_hetionet`), or ``generated``.
+        A file (see `hodology.graph.read_graph`), a folder as Hetionet's (see `read_hetionet`), ``generated``, or
+        ``generated:SEED``.
+    format : str, optional
+        Of a file; default by its suffix.
     nodes : str, optional
-        Table of entities: id, name, kind.
+        Table of entities: id, name, kind. Not for a generated graph.
     templates : str, optional
-        JSON file: relation to sentence, or to a forward and an inverse sentence.
+        JSON file: relation to sentence, or to a forward and an inverse sentence. Of a file alone.
     head, relation, tail : str
-        Names of a table's columns.
+        Names of a table's columns. Of a file alone.
     task_relations : tuple of str
         Relations that state the answer to what is asked: they are hidden between the two entities.
     inverses : bool
@@ -36,6 +40,7 @@ class KgSettings:
     """
 
     graph: str = "generated"
+    format: str | None = None
     nodes: str | None = None
     templates: str | None = None
     head: str = "head"
@@ -87,19 +92,21 @@ def open_knowledge_graph(settings: KgSettings) -> KnowledgeGraph:
     Raises
     ------
     InputError
-        When there is no such file or folder.
+        When there is no such file or folder, it has no relations, or an option does not apply to it.
     UnknownNameError
         For a task relation that no edge has.
     FileFormatError
         When it cannot be read; names file and line.
     """
     spec = Path(settings.graph)
-    if settings.graph == "generated":
+    if settings.graph.partition(":")[0] == "generated":
+        _refuse(settings, ("nodes", "templates", "format", "head", "relation", "tail"), "the generated graph")
         kg = _generated(settings)
     elif spec.is_dir():
         from hodology.planning.knowledge_graph_files import read_hetionet
 
-        kg = read_hetionet(spec, task_relations=settings.task_relations)
+        _refuse(settings, ("templates", "format", "head", "relation", "tail"), f"the folder {settings.graph}")
+        kg = read_hetionet(spec, nodes=settings.nodes, task_relations=settings.task_relations)
     elif spec.is_file():
         kg = _from_file(settings)
     else:
@@ -124,12 +131,22 @@ def find_paths(settings: KgSettings, source: str, target: str) -> KgRun:
     """
     query = settings.query()
     kg = open_knowledge_graph(settings)
-    if query.hide == "task" and not kg.task_relations:
-        raise InputError("--hide task needs --task-relations: which relations state the answer?")
+    check_hiding(kg, query)
     u, v = kg.entity(source), kg.entity(target)
+    if u == v:
+        both = f"{source!r} and {target!r} are both {kg.graph.name(u)}"
+        raise InputError(
+            f"the two entities must differ, {f'got {source!r} twice' if source == target else both}."
+        )
     options = {key: value for key, value in asdict(query).items() if key != "neighbours"}
     paths = k_diverse_paths(kg, u, v, **options)
     return KgRun(settings, kg, u, v, tuple(paths), _hidden(kg, u, v, query))
+
+
+def check_hiding(kg: KnowledgeGraph, query: PathQuery) -> None:
+    """Refuse to hide the task's relations of a graph that has none."""
+    if query.hide == "task" and not kg.task_relations:
+        raise InputError("--hide task needs --task-relations: which relations state the answer?")
 
 
 def _hidden(kg: KnowledgeGraph, u: int, v: int, query: PathQuery) -> tuple[tuple[int, str, int, str], ...]:
@@ -152,7 +169,7 @@ def _generated(settings: KgSettings) -> KnowledgeGraph:
     """The embedded graph with all its labelled pairs as task relations."""
     from hodology.data.repurposing import SENTENCES, generate_repurposing
 
-    world = generate_repurposing(seed=settings.seed)
+    world = generate_repurposing(seed=_seed(settings.graph))
     pairs = [(drug, label, disease) for (drug, disease), label in zip(world.pairs, world.labels, strict=True)]
     task = settings.task_relations or ("treats", "palliates", "not")
     return KnowledgeGraph.from_triples(
@@ -164,17 +181,39 @@ def _generated(settings: KgSettings) -> KnowledgeGraph:
     )
 
 
+def _seed(graph: str) -> int:
+    """The seed that ``generated:SEED`` names; 0 for ``generated``."""
+    _, colon, seed = graph.partition(":")
+    if colon and not (seed.isascii() and seed.isdecimal()):
+        raise InputError(f"graph {graph!r}: generated:SEED needs a whole number of 0 or more.")
+    return int(seed or 0)
+
+
+def _refuse(settings: KgSettings, options: tuple[str, ...], graph: str) -> None:
+    """Name the first option that was given and would be left aside."""
+    for name in options:
+        if getattr(settings, name) != getattr(KgSettings, name):
+            raise InputError(f"--{name} does not apply to {graph}.")
+
+
 def _from_file(settings: KgSettings) -> KnowledgeGraph:
     from hodology.graph.files import read_graph
 
     graph = read_graph(
         settings.graph,
+        format=settings.format,
         head=settings.head,
         relation=settings.relation,
         tail=settings.tail,
         nodes=settings.nodes,
     )
-    titles = _column(graph, "name")
+    if graph.relations is None:
+        known = ", ".join(RELATION_NAMES[:-1])
+        raise InputError(
+            f"{settings.graph}: edges have no relation; name its column (in GraphML, the attribute of edges) by "
+            f"--relation. Without it these are tried: {known}."
+        )
+    titles = _titles(graph)
     templates = None if settings.templates is None else _templates(settings.templates)
     return KnowledgeGraph.from_triples(
         graph,
@@ -183,6 +222,12 @@ def _from_file(settings: KgSettings) -> KnowledgeGraph:
         templates=templates,
         task_relations=settings.task_relations,
     )
+
+
+def _titles(graph: Any) -> dict[str, str] | None:
+    """What entities are called: the column "name", else "label"; an entity without one is left out."""
+    found = _column(graph, "name") or _column(graph, "label") or {}
+    return {node: name for node, name in found.items() if name.strip() and name != "nan"} or None
 
 
 def _column(graph: Any, name: str) -> dict[str, str] | None:

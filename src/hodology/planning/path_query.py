@@ -104,9 +104,9 @@ class PathQuery:
     neighbours: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("k", "max_len"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name, value in (("k", self.k), ("max_len (--max-length)", self.max_len)):
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, got {value}.")
         if self.tie_break not in get_args(TieBreak):
             known = near_names(str(self.tie_break), get_args(TieBreak))
             raise UnknownNameError(f"tie_break {self.tie_break!r} does not exist{known}.")

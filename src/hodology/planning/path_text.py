@@ -43,7 +43,7 @@ def verbalise(
     Raises
     ------
     InputError
-        ``relation id 31 has no sentence template``.
+        ``relation 'treats' has no sentence template``.
     """
     ends = None
     if isinstance(paths, PairPaths):

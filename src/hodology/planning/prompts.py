@@ -196,12 +196,12 @@ def _cut(text: str, max_size: int, measure: Callable[[str], int], on_long: OnLon
         return text
     message = (
         f"{fitted.dropped} of {fitted.kept + fitted.dropped} lines of the graph text do not fit into max_size "
-        f"{max_size}"
+        f"(--max-size) {max_size}"
     )
     if on_long == "error":
         raise InputError(f"{message}.")
     if on_long == "warn":
-        warnings.warn(f'{message} and were dropped; on_long="cut" silences this.', KnowledgeCutWarning, 3)
+        warnings.warn(f"{message} and were dropped.", KnowledgeCutWarning, 3)
     return fitted.text
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hodology.errors import InputError, UnknownNameError, near_names
 
@@ -78,6 +78,8 @@ class RelationTemplates:
     ----------
     forward, inverse : tuple of str or None, one per forward relation
         None where a relation has no sentence.
+    names : tuple of str
+        Of the forward relations, for messages; may be empty.
 
     Examples
     --------
@@ -88,6 +90,7 @@ class RelationTemplates:
 
     forward: tuple[str | None, ...]
     inverse: tuple[str | None, ...]
+    names: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if len(self.forward) != len(self.inverse):
@@ -97,7 +100,7 @@ class RelationTemplates:
         for relation, template in enumerate([*self.forward, *self.inverse]):
             if template is not None and not {"u", "v"} <= set(_SLOT.findall(template)):
                 raise InputError(
-                    f"the template of relation {relation} must hold {{u}} and {{v}}, got {template!r}."
+                    f"the template of relation {self._called(relation)} must hold {{u}} and {{v}}, got {template!r}."
                 )
 
     @classmethod
@@ -127,16 +130,17 @@ class RelationTemplates:
                     f"the template {name!r} is for no relation of the graph{near_names(name, relations)}."
                 )
         pairs = [_both(templates[name]) if name in templates else (None, None) for name in relations]
-        return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
+        return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), tuple(relations))
 
     @classmethod
     def from_names(cls, relations: Iterable[str]) -> RelationTemplates:
         """Sentences made of the relations' names: ``{u} interacts with {v}`` for ``interacts_with``."""
+        names = tuple(relations)
         pairs = [
             _both("{u} " + name.replace("_", " ").strip().replace("{", "(").replace("}", ")") + " {v}")
-            for name in relations
+            for name in names
         ]
-        return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
+        return cls(tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs), names)
 
     @property
     def offset(self) -> int:
@@ -145,7 +149,9 @@ class RelationTemplates:
 
     def extended(self, other: RelationTemplates) -> RelationTemplates:
         """These templates followed by those of further forward relations."""
-        return RelationTemplates(self.forward + other.forward, self.inverse + other.inverse)
+        named = len(self.names) == len(self.forward) and len(other.names) == len(other.forward)
+        names = self.names + other.names if named else ()
+        return RelationTemplates(self.forward + other.forward, self.inverse + other.inverse, names)
 
     def template(self, relation: int) -> str:
         """Sentence of a relation id, inverse ids included.
@@ -153,13 +159,19 @@ class RelationTemplates:
         Raises
         ------
         InputError
-            ``relation id 31 has no sentence template``.
+            ``relation 'treats' has no sentence template``.
         """
         both = (*self.forward, *self.inverse)
         found = both[relation] if 0 <= relation < len(both) else None
         if found is None:
-            raise InputError(f"relation id {relation} has no sentence template.")
+            raise InputError(f"relation {self._called(relation)} has no sentence template.")
         return found
+
+    def _called(self, relation: int) -> str:
+        """Name of a relation, of an inverse one that of its forward one; the id where no names are known."""
+        if 0 <= relation < 2 * len(self.names):
+            return repr(self.names[relation % len(self.names)])
+        return f"id {relation}"
 
     def sentence(self, relation: int, u: str, v: str, *, u_kind: str = "", v_kind: str = "") -> str:
         """The sentence of one edge from `u` to `v`; braces in titles stay as they are."""

@@ -5,8 +5,8 @@ kinds are counts), ``query`` (source and target are ids of nodes; k, max_length,
 (id, title, kind, degree), those on the paths and always the source and the target; ``paths`` (rank, kind "path" or
 "neighbour", length, nodes, relations, forward, sentence, same), the best first; ``relations`` (name, title, count in
 the whole graph), those on the paths; ``hidden`` (head, relation, tail, why), the edges that were taken out because
-they would state the answer; ``kinds``, all names in the order of their colours; ``notes``, and ``files`` (optional:
-names beside the page).
+they would state the answer; ``kinds``, all names in the order of their colours; ``notes``, ``files`` (optional:
+names beside the page) and ``reason`` (optional: why there is no path, a sentence).
 
 A path of kind "path" leads from the source to the target and meets no node twice. One of kind "neighbour" is a
 single edge of one of the two, shown where no path was found. ``forward`` is false where an edge is walked against

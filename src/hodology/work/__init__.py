@@ -3,7 +3,7 @@
 from hodology.work.dask_engine import DaskEngine
 from hodology.work.engines import Engine, SerialEngine, make_engine, run_units
 from hodology.work.process_engine import ProcessEngine
-from hodology.work.run_folder import claim_folder
+from hodology.work.run_folder import claim_folder, mark_folder
 from hodology.work.store import UnitStore
 from hodology.work.unit import Unit, make_unit
 
@@ -17,5 +17,6 @@ __all__ = [
     "claim_folder",
     "make_engine",
     "make_unit",
+    "mark_folder",
     "run_units",
 ]
