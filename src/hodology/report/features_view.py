@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hodology.errors import InputError
-from hodology.report.causal_view import (
+from hodology.report.view_checks import (
     need,
     need_count,
     need_head,

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hodology.errors import InputError
-from hodology.report.causal_view import need, need_count, need_head, need_list, need_text
+from hodology.report.view_checks import need, need_count, need_head, need_list, need_text
 
 __all__ = ["PATH_KINDS", "check_kg_view"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hodology.errors import InputError
-from hodology.report.causal_view import need, need_count, need_head, need_list, need_number, need_text
+from hodology.report.view_checks import need, need_count, need_head, need_list, need_number, need_text
 
 __all__ = ["check_swarm_view", "walk"]
 
