@@ -275,7 +275,7 @@ def test_hostile_names_are_shown_as_they_are(open_view):
 
 def test_without_paths_there_is_nothing_to_choose(open_view):
     page = open_view(tiny_view() | {"paths": [], "relations": []})
-    assert page.get_by_text("neither has a neighbour to show").is_visible()
+    assert page.locator("p.notice").get_by_text("No path of up to").is_visible()
     assert page.locator("#graph, #find, #copy").count() == 0
     page.locator("#theme").press("Enter")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
