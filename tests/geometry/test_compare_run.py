@@ -20,6 +20,7 @@ from hodology.geometry.embedding import classical_mds, distances_of
 from hodology.geometry.patterns import Patterns
 from hodology.geometry.rdm_files import read_rdms, write_rdms
 from hodology.geometry.rsa import compare_rdms
+from hodology.report import write_compare_report
 from hodology.stats import holm
 
 
@@ -129,9 +130,10 @@ def test_files_and_view_say_the_same(files, tmp_path):
 
 @pytest.mark.parametrize("b", ["b.npz", ""])
 def test_the_page_takes_the_view(files, tmp_path, b):
-    view_of_page = pytest.importorskip("hodology.report.compare_view")
     view = write_compare_outputs(run_compare(settings(files, b=b), tmp_path / "out"), tmp_path / "out")
-    view_of_page.check_compare_view(view)
+    page = write_compare_report(view, tmp_path / "out").read_text()
+    for name in view["matrix"]["rows"] + view["matrix"]["columns"]:
+        assert name in page
 
 
 def test_matrices_of_a_run_can_be_compared_again_and_with_themselves(files, tmp_path):

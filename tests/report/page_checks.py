@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BOXES", "CONTRASTS", "HOSTILE", "NAMELESS", "contents", "data_of", "sideways"]
+import pytest
+
+__all__ = [
+    "BOXES",
+    "CONTRASTS",
+    "HOSTILE",
+    "NAMELESS",
+    "check_failed_render",
+    "check_failed_write",
+    "contents",
+    "data_of",
+    "sideways",
+]
 
 # Left, top, right and bottom of every element.
 BOXES = "nodes => nodes.map(n => n.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom])"
@@ -82,3 +95,36 @@ def sideways(page: Any) -> int:
     page.locator("details").evaluate_all("nodes => nodes.forEach(n => { n.open = true; })")
     found: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return found
+
+
+def check_failed_write(write, view, folder, monkeypatch, *, broken, files):
+    """A disk that is full when one file is put in place."""
+    write(view, folder)
+    before, replace = contents(folder), os.replace
+
+    def full(source, target):
+        if os.fspath(target) == os.fspath(folder / broken):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(view | {"title": "Another"}, folder)
+    after = contents(folder)
+    assert sorted(after) == files  # no leftover
+    assert after[broken] == before[broken]
+    assert after["index.html"] == before["index.html"]
+
+
+def check_failed_render(write, module, view, folder, monkeypatch):
+    """A page that cannot be rendered."""
+    write(view, folder)
+    before = contents(folder)
+
+    def fail(*args, **values):
+        raise ValueError("no template")
+
+    monkeypatch.setattr(module, "render", fail)
+    with pytest.raises(ValueError, match="no template"):
+        write(view | {"title": "Another"}, folder)
+    assert contents(folder) == before

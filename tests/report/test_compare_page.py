@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import os
 import re
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from compare_views import areas_view, big_view, pair_view, self_view, tiny_view
 from hypothesis import given
 from hypothesis import strategies as st
-from page_checks import HOSTILE, contents, data_of
+from page_checks import HOSTILE, check_failed_render, check_failed_write, contents, data_of
 
 from hodology.errors import InputError
 from hodology.report import compare_page, write_compare_report
@@ -257,31 +256,8 @@ def test_what_is_no_mapping_is_no_view():
 
 @pytest.mark.parametrize("broken", FILES)
 def test_a_failed_write_leaves_every_file_whole_and_the_page_old(view, tmp_path, monkeypatch, broken):
-    write_compare_report(view, tmp_path)
-    before, replace = contents(tmp_path), os.replace
-
-    def full(source, target):
-        if os.fspath(target) == os.fspath(tmp_path / broken):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_compare_report(view | {"title": "Another"}, tmp_path)
-    after = contents(tmp_path)
-    assert sorted(after) == FILES  # no leftover
-    assert after[broken] == before[broken]
-    assert after["index.html"] == before["index.html"]
+    check_failed_write(write_compare_report, view, tmp_path, monkeypatch, broken=broken, files=FILES)
 
 
 def test_a_page_that_cannot_be_rendered_leaves_the_old_report_alone(view, tmp_path, monkeypatch):
-    write_compare_report(view, tmp_path)
-    before = contents(tmp_path)
-
-    def fail(*args, **values):
-        raise ValueError("no template")
-
-    monkeypatch.setattr(compare_page, "render", fail)
-    with pytest.raises(ValueError, match="no template"):
-        write_compare_report(view | {"title": "Another"}, tmp_path)
-    assert contents(tmp_path) == before
+    check_failed_render(write_compare_report, compare_page, view, tmp_path, monkeypatch)

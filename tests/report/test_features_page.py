@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 
 import pytest
 from features_views import concept_features, tiny_features
-from page_checks import HOSTILE, contents, data_of
+from page_checks import HOSTILE, check_failed_render, check_failed_write, contents, data_of
 
 from hodology.errors import InputError
 from hodology.report import features_page, write_features_report
@@ -200,31 +199,8 @@ def test_a_tree_without_end_is_refused(view):
 
 @pytest.mark.parametrize("broken", FILES)
 def test_a_failed_write_leaves_every_file_whole_and_the_page_old(view, tmp_path, monkeypatch, broken):
-    write_features_report(view, tmp_path)
-    before, replace = contents(tmp_path), os.replace
-
-    def full(source, target):
-        if os.fspath(target) == os.fspath(tmp_path / broken):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_features_report(view | {"title": "Another"}, tmp_path)
-    after = contents(tmp_path)
-    assert sorted(after) == FILES  # no leftover
-    assert after[broken] == before[broken]
-    assert after["index.html"] == before["index.html"]
+    check_failed_write(write_features_report, view, tmp_path, monkeypatch, broken=broken, files=FILES)
 
 
 def test_a_page_that_cannot_be_rendered_leaves_the_old_report_alone(view, tmp_path, monkeypatch):
-    write_features_report(view, tmp_path)
-    before = contents(tmp_path)
-
-    def fail(*args, **values):
-        raise ValueError("no template")
-
-    monkeypatch.setattr(features_page, "render", fail)
-    with pytest.raises(ValueError, match="no template"):
-        write_features_report(view | {"layer": "another"}, tmp_path)
-    assert contents(tmp_path) == before
+    check_failed_render(write_features_report, features_page, view, tmp_path, monkeypatch)

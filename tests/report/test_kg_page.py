@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 
 import pytest
 from kg_views import big_view, drug_view, neighbour_view, parallel_view, tiny_view
-from page_checks import HOSTILE, contents, data_of
+from page_checks import HOSTILE, check_failed_render, check_failed_write, contents, data_of
 
 from hodology.errors import InputError
 from hodology.report import kg_page, write_kg_report
@@ -268,31 +267,8 @@ def test_what_is_no_mapping_is_no_view():
 
 @pytest.mark.parametrize("broken", FILES)
 def test_a_failed_write_leaves_every_file_whole_and_the_page_old(view, tmp_path, monkeypatch, broken):
-    write_kg_report(view, tmp_path)
-    before, replace = contents(tmp_path), os.replace
-
-    def full(source, target):
-        if os.fspath(target) == os.fspath(tmp_path / broken):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_kg_report(view | {"title": "Another"}, tmp_path)
-    after = contents(tmp_path)
-    assert sorted(after) == FILES  # no leftover
-    assert after[broken] == before[broken]
-    assert after["index.html"] == before["index.html"]
+    check_failed_write(write_kg_report, view, tmp_path, monkeypatch, broken=broken, files=FILES)
 
 
 def test_a_page_that_cannot_be_rendered_leaves_the_old_report_alone(view, tmp_path, monkeypatch):
-    write_kg_report(view, tmp_path)
-    before = contents(tmp_path)
-
-    def fail(*args, **values):
-        raise ValueError("no template")
-
-    monkeypatch.setattr(kg_page, "render", fail)
-    with pytest.raises(ValueError, match="no template"):
-        write_kg_report(view | {"title": "Another"}, tmp_path)
-    assert contents(tmp_path) == before
+    check_failed_render(write_kg_report, kg_page, view, tmp_path, monkeypatch)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
 
 import numpy as np
 import pytest
-from page_checks import HOSTILE, contents, data_of
+from page_checks import HOSTILE, check_failed_render, check_failed_write, contents, data_of
 from swarm_views import maze_view, tiny_view
 
 from hodology.errors import InputError
@@ -207,40 +206,19 @@ def test_a_walk_is_where_its_moves_lead():
     assert columns.tolist() == [[0, 1, 2, 3, 4, 4, 4], [0, 0, 1, 2, 2, 2, 2], [2, 2, 2, 3, 3, 3, 3]]
 
 
-def test_a_view_of_whole_numbers_of_arrays_is_one_too(view):
+def test_a_view_of_whole_numbers_of_arrays_is_one_too(view, tmp_path):
+    plain = write_swarm_report(view, tmp_path / "plain").read_bytes()
     for episode in view["episodes"]:
         episode["starts"] = [np.int32(cell) for cell in episode["starts"]]
         episode["throughput"] = np.float64(episode["throughput"])
     check_swarm_view(view)
+    assert write_swarm_report(view, tmp_path / "arrays").read_bytes() == plain
 
 
 @pytest.mark.parametrize("broken", FILES)
 def test_a_failed_write_leaves_every_file_whole_and_the_page_old(view, tmp_path, monkeypatch, broken):
-    write_swarm_report(view, tmp_path)
-    before, replace = contents(tmp_path), os.replace
-
-    def full(source, target):
-        if os.fspath(target) == os.fspath(tmp_path / broken):
-            raise OSError(28, "No space left on device")
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_swarm_report(view | {"title": "Another"}, tmp_path)
-    after = contents(tmp_path)
-    assert sorted(after) == FILES  # no leftover
-    assert after[broken] == before[broken]
-    assert after["index.html"] == before["index.html"]
+    check_failed_write(write_swarm_report, view, tmp_path, monkeypatch, broken=broken, files=FILES)
 
 
 def test_a_page_that_cannot_be_rendered_leaves_the_old_report_alone(view, tmp_path, monkeypatch):
-    write_swarm_report(view, tmp_path)
-    before = contents(tmp_path)
-
-    def fail(*args, **values):
-        raise ValueError("no template")
-
-    monkeypatch.setattr(swarm_page, "render", fail)
-    with pytest.raises(ValueError, match="no template"):
-        write_swarm_report(view | {"title": "Another"}, tmp_path)
-    assert contents(tmp_path) == before
+    check_failed_render(write_swarm_report, swarm_page, view, tmp_path, monkeypatch)

@@ -9,16 +9,13 @@ import re
 from pathlib import Path
 
 import pytest
+from page_checks import contents
 
 from hodology.errors import InputError
 from hodology.report import write_trace_report
 from hodology.report.view import check_view
 
 FILES = ["assets/data.js", "assets/style.css", "assets/trace.js", "index.html"]
-
-
-def contents(folder):
-    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def data_of(page):
