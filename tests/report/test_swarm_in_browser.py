@@ -170,7 +170,7 @@ def test_time_goes_by_at_the_chosen_speed_and_agents_glide(open_page, tmp_path):
     x, y, scale = spot(page, 0, 1)
     seen = [at_cell(page, 0, 1, aside=(0.25 * k, 0.2))[3] for k in range(5)]
     assert seen[0] == seen[4] == 0
-    assert seen[1] == seen[2] == seen[3] == 255
+    assert min(seen[1:4]) > 200  # the rim is smoothed
     assert said(page).startswith("Step 0 of 6")  # nothing is said while it plays
     page.locator("#speed").select_option("8")
     page.clock.run_for(75)  # two and a half steps

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal
 
 import numpy as np
@@ -173,6 +175,14 @@ def _digits(name: str, seed: int) -> LoadedModel:
     return LoadedModel(model, "array", f"{name}:{seed}", stack_arrays, tuple(str(i) for i in range(10)))
 
 
+class _SourceLoader(SourceFileLoader):
+    """Runs a file as it stands: bytecode kept beside it is taken for current when a file of the same size was written
+    within the same second, and would be litter in the user's folder."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(spec: str) -> LoadedModel:
     file, colon, name = spec.rpartition(":")
     if not colon or not name.isidentifier():
@@ -180,10 +190,11 @@ def _from_file(spec: str) -> LoadedModel:
     path = Path(file)
     if not path.is_file():
         raise InputError(f"model file {file} does not exist.")
+    module_name = f"hodology_user_{hash_json(str(path.resolve()))[:12]}"
     module_spec = importlib.util.spec_from_file_location(
-        f"hodology_user_{hash_json(str(path.resolve()))[:12]}", path
+        module_name, path, loader=_SourceLoader(module_name, str(path))
     )
-    if module_spec is None or module_spec.loader is None:
+    if path.suffix != ".py" or module_spec is None or module_spec.loader is None:
         raise InputError(f"model file {file} cannot be imported.")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module
